@@ -1,0 +1,89 @@
+"""The names of what a module produces: `layer4`, `relu#1` (its second call), `encoder[0]` (first item of a tuple)."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fvhooks.errors import LayerNotFoundError, UnsupportedModelError
+
+_NAME = re.compile(r"^(?P<module>[^#\[\]]+)(?:#(?P<call>\d+))?(?P<items>(?:\[[^\[\]]+\])*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One output of one call of one module.
+
+    Example:
+        >>> Address.parse("encoder#1[0]")
+        Address(module='encoder', call=1, items=('0',))
+
+    Args:
+        module: dotted name of the module.
+        call: which of its calls in one forward pass, from 0.
+        items: the way into a tuple, list, dict or dataclass that it returns.
+    """
+
+    module: str
+    call: int = 0
+    items: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, name: str) -> "Address":
+        """The address that a layer name stands for."""
+        match = _NAME.match(name)
+        if match is None:
+            raise LayerNotFoundError(f"Expected a layer name such as 'layer4', 'relu#1' or 'encoder[0]', got {name!r}.")
+        items = tuple(re.findall(r"\[([^\[\]]+)\]", match["items"]))
+        return cls(match["module"], int(match["call"] or 0), items)
+
+    def select(self, output: Any) -> torch.Tensor:  # noqa: ANN401 - modules return what they like
+        """The tensor at this address inside what the module returned."""
+        value = output
+        for item in self.items:
+            value = _item(value, item, self.module)
+        if isinstance(value, torch.Tensor):
+            return value
+        tensors = tensors_in(value)
+        if len(tensors) == 1:
+            return next(iter(tensors.values()))
+        if not tensors:
+            raise UnsupportedModelError(f"Layer {self.module!r} returns no tensor but {type(value).__name__}.")
+        choices = ", ".join(f"'{self.module}{path}' {tuple(tensor.shape)}" for path, tensor in tensors.items())
+        raise UnsupportedModelError(f"Layer {self.module!r} returns several tensors; name one of: {choices}.")
+
+
+def tensors_in(output: Any, path: str = "") -> dict[str, torch.Tensor]:  # noqa: ANN401
+    """Every tensor inside a nested output, by its path ("[0]", "[last_hidden_state]", …).
+
+    Example:
+        >>> list(tensors_in((torch.zeros(1), None, {"a": torch.zeros(2)})))
+        ['[0]', '[2][a]']
+    """
+    if isinstance(output, torch.Tensor):
+        return {path: output}
+    if isinstance(output, dict):
+        items = list(output.items())
+    elif isinstance(output, (tuple, list)):
+        items = list(enumerate(output))
+    elif hasattr(output, "__dataclass_fields__"):
+        items = [(name, getattr(output, name)) for name in output.__dataclass_fields__]
+    else:
+        return {}
+    found: dict[str, torch.Tensor] = {}
+    for key, value in items:
+        found |= tensors_in(value, f"{path}[{key}]")
+    return found
+
+
+def _item(value: Any, item: str, module: str) -> Any:  # noqa: ANN401
+    try:
+        if isinstance(value, dict):
+            return value[item]
+        if isinstance(value, (tuple, list)):
+            return value[int(item)]
+        return getattr(value, item)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        there = ", ".join(f"'{module}{path}'" for path in tensors_in(value)) or "no tensor"
+        raise LayerNotFoundError(f"Layer {module!r} returns nothing at [{item}]. There: {there}.") from error

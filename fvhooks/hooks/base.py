@@ -1,0 +1,232 @@
+"""A model with names for everything that it computes."""
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import nn
+
+from fvhooks.errors import ImageError, LayerNotFoundError, UnsupportedModelError, did_you_mean
+from fvhooks.hooks.addresses import Address, tensors_in
+from fvhooks.hooks.modules import ModuleAdapter
+from fvhooks.hooks.preprocessing import Preprocessing
+from fvhooks.hooks.probes import LayerInfo, Probe
+from fvhooks.hooks.taps import borrowed, observed, run, tap
+from fvhooks.images import as_images
+from fvhooks.units import LOGITS, Layout
+
+Images = Shaped[torch.Tensor, "image rgb y x"]
+
+
+@dataclass(eq=False)
+class HookedModel:
+    """A model that can be read at any layer; made by `fvhooks.attach`.
+
+    Nothing is registered on the model until a method runs it, and nothing is left on it afterwards:
+    its mode, gradients, `requires_grad`, hooks, weights and device are the user's.
+
+    Example:
+        >>> import fvhooks as fv
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2))
+        >>> hooked = fv.attach(net, input_shape=(3, 8, 8))
+        >>> hooked.layers
+        ['0', '1', '2', '3', 'logits']
+        >>> hooked.read(torch.rand(5, 3, 8, 8), ["1"])["1"].shape
+        torch.Size([5, 4, 6, 6])
+
+    Args:
+        model: the user's model, never copied.
+        preprocessing: what it does to an image in [0, 1] first.
+        adapter: how its kind of model is observed.
+    """
+
+    model: nn.Module
+    preprocessing: Preprocessing
+    adapter: ModuleAdapter = field(default_factory=ModuleAdapter, repr=False)
+    _probes: dict[tuple[int, ...], Probe] = field(default_factory=dict, repr=False)
+    _overwritten: set[str] = field(default_factory=set, repr=False)
+
+    def __repr__(self) -> str:
+        known = self.preprocessing
+        return f"HookedModel({type(self.model).__name__}, input_shape={known.input_shape}, mean={known.mean}, std={known.std})"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's weights are."""
+        return next((p.device for p in self.model.parameters()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the model's weights."""
+        return next((p.dtype for p in self.model.parameters() if p.is_floating_point()), torch.float32)
+
+    @property
+    def layers(self) -> list[str]:
+        """Every name that can be observed, in the order of the forward pass.
+
+        Where the input's shape is not known yet, the names of all modules; `probe(x)` tells which of them fire.
+        """
+        if self._probes or self.preprocessing.input_shape:
+            return list(self.probe())
+        return [*self.adapter.modules(self.model), LOGITS]
+
+    @cached_property
+    def module(self) -> nn.Module:
+        """The model as Captum wants it: an `nn.Module` from images in [0, 1] to a tensor of logits."""
+        from fvhooks.hooks.trunks import ImagesToLogits  # noqa: PLC0415 - they hold a HookedModel
+
+        return ImagesToLogits(self)
+
+    def trunk(self, layer: str) -> nn.Module:
+        """A module from images in [0, 1] to the mean activation of each channel of a layer.
+
+        Any Captum attributor takes it as its model, with a channel of the layer as its target.
+
+        Args:
+            layer: where the trunk ends; nothing behind it is computed.
+
+        Returns:
+            A module that maps `image rgb y x` to `image channel`.
+        """
+        from fvhooks.hooks.trunks import Trunk  # noqa: PLC0415
+
+        return Trunk(self, self.resolve(layer))
+
+    def normalize(self, images: Images) -> Float[torch.Tensor, "image rgb y x"]:
+        """Images in [0, 1] or `uint8` as the model's first layer takes them; differentiable."""
+        checked = as_images(images, channels=self.preprocessing.channels)
+        return self.preprocessing.normalize(checked.to(self.device)).to(self.dtype)
+
+    def probe(self, x: Images | None = None) -> Probe:
+        """Run the model once and see which layers fire, with which shapes.
+
+        Args:
+            x: images to run on; without them mid-grey noise of the known input shape.
+
+        Raises:
+            ImageError: neither images nor an input shape are known.
+        """
+        if x is None:
+            if self._probes:
+                return next(reversed(self._probes.values()))
+            shape = self.preprocessing.input_shape
+            if shape is None:
+                raise ImageError("The model's input shape is not known; pass images to probe(x), or input_shape=… to fvhooks.attach.")
+            x = 0.5 + 0.2 * torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
+        key = tuple(x.shape[1:])
+        if key not in self._probes:
+            self._probes[key] = self._run_probe(x)
+        return self._probes[key]
+
+    def layout(self, layer: str) -> Layout:
+        """How the activations of a layer are laid out."""
+        return self.probe().layout(layer)
+
+    def resolve(self, name: str) -> str:
+        """The name itself where a layer has it.
+
+        Raises:
+            LayerNotFoundError: no such layer; which are near.
+        """
+        if name == LOGITS:
+            return name
+        modules = self.adapter.modules(self.model)
+        if Address.parse(name).module not in modules:
+            hint = did_you_mean(name, modules)
+            kind = type(self.model).__name__
+            raise LayerNotFoundError(f"{kind} has no layer {name!r}.{hint} List all with hooked.layers.")
+        return name
+
+    def read(self, x: Images, layers: Iterable[str]) -> dict[str, torch.Tensor]:
+        """What the layers produce for the images, as the model lays it out; gradients to `x` are kept.
+
+        The forward pass ends at the deepest layer asked for. What is read is what the layer produced, also
+        where the model overwrites it in place later.
+
+        Args:
+            x: images `image rgb y x`, `uint8` or in [0, 1].
+            layers: names as in `hooked.layers`.
+
+        Returns:
+            One tensor a layer, in the order asked for.
+
+        Raises:
+            LayerNotFoundError: an unknown layer, or one that never runs.
+            ImageError: images of a wrong range, type, channel count or size.
+        """
+        if isinstance(layers, str):
+            layers = [layers]
+        names = [self.resolve(name) for name in layers]
+        images = self.normalize(x)
+        try:
+            return self.read_normalized(images, names)
+        except (RuntimeError, ValueError) as error:
+            expected = self.preprocessing.input_shape
+            if expected is not None and tuple(x.shape[-3:]) != expected:
+                message = f"The model takes images of {expected}, got {tuple(x.shape)}, and failed: {error}"
+                raise ImageError(message) from error
+            raise
+
+    def read_normalized(self, images: torch.Tensor, names: list[str]) -> dict[str, torch.Tensor]:
+        """`read` without its checks, for images that are normalised and names that are known."""
+        inner = {name: Address.parse(name) for name in names if name != LOGITS}
+        whole = LOGITS in names
+        modules = self.adapter.modules(self.model)
+        copies = frozenset(self._overwritten & inner.keys())
+        context = tap(modules, inner, copies=copies, stop=not whole) if inner else nullcontext()
+        with borrowed(self.model), context as record:
+            output = run(self.model, images)
+        kept = dict(record.kept) if record is not None else {}
+        if record is not None:
+            if record.missing:
+                raise LayerNotFoundError(self._never_fired(record.missing, images))
+            fresh = set(record.overwritten) - copies
+            if fresh:  # found out once a layer, then known
+                self._overwritten |= fresh
+                return self.read_normalized(images, names)
+        if whole:
+            kept[LOGITS] = self.adapter.logits(output)
+        return {name: kept[name] for name in names}
+
+    def _never_fired(self, missing: list[str], images: torch.Tensor) -> str:
+        fired = self._run_probe(None, images[:1])
+        name = missing[0]
+        hint = did_you_mean(name, fired)
+        calls = [known for known in fired if known.split("#")[0] == name.split("#")[0]]
+        if calls:
+            return f"Layer {name!r} does not exist; the module runs as {', '.join(map(repr, calls))}."
+        return f"Layer {name!r} exists but its hook never fires: the model does not call it as a module.{hint}"
+
+    def _run_probe(self, x: Images | None, normalized: torch.Tensor | None = None) -> Probe:
+        modules = self.adapter.modules(self.model)
+        found: dict[str, LayerInfo] = {}
+        calls: dict[str, int] = {}
+        images = self.normalize(x) if normalized is None and x is not None else normalized
+        if images is None:
+            raise UnsupportedModelError("A probe needs images.")
+        size = (int(images.shape[-2]), int(images.shape[-1]))
+
+        def notice(name: str, output: Any) -> None:  # noqa: ANN401
+            call = calls[name] = calls.get(name, -1) + 1
+            base = f"{name}#{call}" if call else name
+            for path, tensor in tensors_in(output).items():
+                full = f"{base}{path}"
+                found[full] = _describe(full, type(modules[name]).__name__, tensor, len(found), size, len(images))
+
+        with torch.no_grad(), borrowed(self.model), observed(modules, notice):
+            logits = self.adapter.logits(self.model(images))
+        found[LOGITS] = _describe(LOGITS, "output", logits, len(found), size, len(images))
+        silent = tuple(name for name in modules if name not in calls and not isinstance(modules[name], (nn.ModuleList, nn.ModuleDict)))
+        return Probe(found, silent)
+
+
+def _describe(name: str, kind: str, tensor: torch.Tensor, order: int, size: tuple[int, int], images: int) -> LayerInfo:
+    layout = None
+    if 2 <= tensor.ndim <= 4 and tensor.is_floating_point() and len(tensor) == images:
+        layout = Layout.of(tuple(tensor.shape), size)
+    signed = tensor.is_floating_point() and bool((tensor < 0).any())
+    return LayerInfo(name, kind, tuple(tensor.shape[1:]), layout, order, signed)

@@ -1,0 +1,131 @@
+"""The one place that registers hooks.
+
+A tap keeps what named modules produce while a model runs, and can end the pass at the deepest of them.
+An `ExitStack` owns every handle from its birth, so that an error half way through registration, inside the
+model or in the caller's block leaves nothing attached.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from fvhooks.hooks.addresses import Address
+
+
+class _Stop(BaseException):
+    """Ends a forward pass. No `Exception`, so that a model's own `except Exception` cannot swallow it."""
+
+
+@dataclass
+class Tap:
+    """What one forward pass left behind.
+
+    Args:
+        kept: what each layer produced, by layer name.
+        versions: the tensors' counters of in-place changes, at the moment they were kept.
+    """
+
+    wanted: frozenset[str]
+    kept: dict[str, torch.Tensor] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> list[str]:
+        """The layers asked for that did not run."""
+        return sorted(self.wanted - self.kept.keys())
+
+    @property
+    def overwritten(self) -> list[str]:
+        """The layers whose tensor was changed in place after it was kept."""
+        return [name for name, tensor in self.kept.items() if tensor._version != self.versions[name]]
+
+
+Edit = Callable[[torch.Tensor], torch.Tensor]
+
+
+@contextmanager
+def tap(
+    modules: Mapping[str, nn.Module],
+    names: Mapping[str, Address],
+    *,
+    copies: frozenset[str] = frozenset(),
+    stop: bool = True,
+) -> Iterator[Tap]:
+    """Keep what the addressed modules produce while the block runs a model once.
+
+    Args:
+        modules: every module by its name.
+        names: what to keep: layer name to address.
+        copies: layers to clone, since something later in the model overwrites them.
+        stop: end the pass (not the block) once everything asked for was kept.
+    """
+    record = Tap(frozenset(names))
+    calls: dict[str, int] = {}
+    by_module: dict[str, list[tuple[str, Address]]] = {}
+    for name, address in names.items():
+        by_module.setdefault(address.module, []).append((name, address))
+
+    def hook_for(module_name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:  # noqa: ANN401
+            call = calls[module_name] = calls.get(module_name, -1) + 1
+            for name, address in by_module[module_name]:
+                if address.call == call:
+                    tensor = address.select(output)
+                    record.kept[name] = tensor.clone() if name in copies else tensor
+                    record.versions[name] = record.kept[name]._version
+            if stop and len(record.kept) == len(names):
+                raise _Stop
+
+        return hook
+
+    with ExitStack() as stack:
+        for module_name in by_module:
+            stack.callback(modules[module_name].register_forward_hook(hook_for(module_name)).remove)
+        yield record
+
+
+@contextmanager
+def observed(modules: Mapping[str, nn.Module], notice: Callable[[str, Any], None]) -> Iterator[None]:
+    """Tell `notice(name, output)` of every call of every module while the block runs."""
+
+    def hook_for(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda _module, _inputs, output: notice(name, output)
+
+    with ExitStack() as stack:
+        for name, module in modules.items():
+            stack.callback(module.register_forward_hook(hook_for(name)).remove)
+        yield
+
+
+def run(model: Callable[[torch.Tensor], Any], x: torch.Tensor) -> Any | None:  # noqa: ANN401
+    """Run a model under a `tap`; None where the tap ended the pass early."""
+    try:
+        return model(x)
+    except _Stop:
+        return None
+
+
+@contextmanager
+def borrowed(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and frozen weights inside the block, everything as it was behind it.
+
+    Flags are set one by one instead of by `eval()` and `requires_grad_()`, because models override those
+    with side effects (adapters merge weights in `eval()`), and because each module's own flag must come back.
+    """
+    training = [module for module in model.modules() if module.training]
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
+        for module in training:
+            module.training = False
+        for parameter in learning:
+            parameter.requires_grad = False
+        yield
+    finally:
+        for module in training:
+            module.training = True
+        for parameter in learning:
+            parameter.requires_grad = True

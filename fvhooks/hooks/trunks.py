@@ -1,0 +1,46 @@
+"""Modules around a model that Captum can take as its own."""
+
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from fvhooks.hooks.base import HookedModel
+from fvhooks.hooks.taps import borrowed
+from fvhooks.units import LOGITS, Layout
+
+
+class ImagesToLogits(nn.Module):
+    """From images in [0, 1] to logits; the user's model is the submodule `model`."""
+
+    def __init__(self, hooked: HookedModel) -> None:
+        super().__init__()
+        self.model = hooked.model
+        self._hooked = (hooked,)  # in a tuple, since a HookedModel's cached module would be a cycle of submodules
+        self.training = hooked.model.training
+
+    def forward(self, images: Float[torch.Tensor, "image rgb y x"]) -> Float[torch.Tensor, "image output"]:
+        """Normalise, run in evaluation mode, return the logits."""
+        (hooked,) = self._hooked
+        with borrowed(self.model):
+            return hooked.adapter.logits(self.model(hooked.normalize(images)))
+
+
+class Trunk(nn.Module):
+    """From images in [0, 1] to the mean activation of each channel of one layer; the rest is never run."""
+
+    def __init__(self, hooked: HookedModel, layer: str) -> None:
+        super().__init__()
+        self.model = hooked.model
+        self.layer = layer
+        self._hooked = (hooked,)
+        self.training = hooked.model.training
+
+    def forward(self, images: Float[torch.Tensor, "image rgb y x"]) -> Float[torch.Tensor, "image channel"]:
+        """Run up to the layer and average over its positions."""
+        (hooked,) = self._hooked
+        normalized = hooked.normalize(images)
+        activations = hooked.read_normalized(normalized, [self.layer])[self.layer]
+        if self.layer == LOGITS:
+            return activations
+        layout = Layout.of(tuple(activations.shape), (int(images.shape[-2]), int(images.shape[-1])))
+        return layout.to_channels(activations).mean(-1)
