@@ -1,0 +1,70 @@
+"""Pictures of units, with what made them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+
+from fvhooks.errors import ShapeError
+from fvhooks.images import as_images
+from fvhooks.results import Result
+from fvhooks.units import Direction, Unit
+
+Target = Unit | Direction
+
+
+@dataclass(frozen=True, eq=False)
+class Visualizations(Result):
+    """Pictures of units: some for each unit, one a seed.
+
+    `data` holds `images` (unit, seed, rgb, y, x) in [0, 1]; where a recipe made them also `alpha`
+    (unit, seed, y, x) in [0, 1], `activation` (unit, seed) and `loss` (unit, seed, step); beside the `unit`
+    coordinate (string id) stand `layer` and `channel`.
+    """
+
+    kind: ClassVar[str] = "visualizations"
+
+    @property
+    def images(self) -> xr.DataArray:
+        """The pictures, (unit, seed, rgb, y, x) in [0, 1]."""
+        return self.data["images"]
+
+    @property
+    def recipe(self) -> str:
+        """What made the pictures; "given" where they came from elsewhere."""
+        return str(self.data.attrs.get("recipe", "given"))
+
+
+def as_visualizations(units: Sequence[Target], images: Any) -> Visualizations:  # noqa: ANN401
+    """Pictures of any other tool, or real images, as `Visualizations`, so that they can be audited and shown.
+
+    Example:
+        >>> as_visualizations([Unit("layer4", 7)], np.zeros((1, 2, 3, 8, 8), np.uint8)).images.dims
+        ('unit', 'seed', 'rgb', 'y', 'x')
+
+    Args:
+        units: what the pictures are of.
+        images: (unit, seed, rgb, y, x) or (unit, rgb, y, x); `uint8` or in [0, 1].
+
+    Raises:
+        ShapeError: as many pictures as units were expected.
+        ImageError: pictures of a wrong range or type.
+    """
+    array = np.asarray(images.detach().cpu() if hasattr(images, "detach") else images)
+    if array.ndim == 4:
+        array = array[:, None]
+    if array.ndim != 5 or len(array) != len(units):
+        expected = f"Expected pictures as (unit, seed, rgb, y, x) for {len(units)} units"
+        raise ShapeError(f"{expected}, got shape {array.shape}.")
+    flat = as_images(array.reshape(-1, *array.shape[2:])).numpy().reshape(array.shape)
+    data = xr.Dataset({"images": (("unit", "seed", "rgb", "y", "x"), flat)}, coords=unit_coordinates(units), attrs={"recipe": "given"})
+    return Visualizations(data.assign_coords(seed=np.arange(array.shape[1])))
+
+
+def unit_coordinates(units: Sequence[Target]) -> dict[str, Any]:
+    """The `unit` coordinate with `layer` and `channel` beside it (channel −1: a direction)."""
+    text = [np.array(values, dtype=object) for values in ([u.id for u in units], [u.layer for u in units])]
+    channels = np.array([u.channel if isinstance(u, Unit) else -1 for u in units])
+    return {"unit": ("unit", text[0]), "layer": ("unit", text[1]), "channel": ("unit", channels)}
