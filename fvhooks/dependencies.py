@@ -24,7 +24,8 @@ def require(module: str, *, feature: str, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or module.split(".")[0] != error.name.split(".")[0]:
+        if error.name is None or module.partition(".")[0] != error.name.partition(".")[0]:
             raise  # the library is there, something that it needs is not: its own words say more
-        message = f"{feature} needs {error.name!r}, which is not installed. Install it with: pip install 'fvhooks[{extra}]'"
+        advice = f"Install it with: pip install 'fvhooks[{extra}]'"
+        message = f"{feature} needs {error.name!r}, which is not installed. {advice}"
         raise MissingDependencyError(message) from error

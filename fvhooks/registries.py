@@ -43,7 +43,9 @@ class Registry(Mapping[str, T], Generic[T]):
         def decorate(entry: T) -> T:
             owner = getattr(entry, "__module__", type(entry).__module__)
             if name in self._entries and self._owners[name] != owner:
-                raise ValueError(f"The {self.noun} {name!r} of {owner} is already registered by {self._owners[name]}.")
+                raise ValueError(
+                    f"The {self.noun} {name!r} of {owner} is already registered by {self._owners[name]}."
+                )
             self._entries[name], self._owners[name] = entry, owner
             return entry
 
@@ -66,7 +68,9 @@ class Registry(Mapping[str, T], Generic[T]):
         except KeyError as error:
             known = ", ".join(sorted(self._entries)) or "none"
             hint = did_you_mean(str(name), self._entries)
-            raise NotRegisteredError(f"No {self.noun} is registered as {name!r}.{hint} Known: {known}.") from error
+            raise NotRegisteredError(
+                f"No {self.noun} is registered as {name!r}.{hint} Known: {known}."
+            ) from error
 
     def __contains__(self, name: object) -> bool:
         self._load()

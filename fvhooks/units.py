@@ -77,7 +77,7 @@ class Unit:
 
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """A direction in a layer's channel space, such as a concept vector or a decoder row of a sparse autoencoder.
+    """A direction in a layer's channel space: a concept vector, a decoder row of a sparse autoencoder.
 
     Example:
         >>> Direction("layer4", np.eye(4)[2], name="stripes").id
@@ -96,7 +96,9 @@ class Direction:
     def __post_init__(self) -> None:
         vector = np.array(self.vector, dtype=np.float32)
         if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
-            message = f"The direction {self.name!r} must be a finite, non-zero vector with one number a channel"
+            message = (
+                f"The direction {self.name!r} must be a finite, non-zero vector with one number a channel"
+            )
             raise ShapeError(f"{message}, got shape {vector.shape}.")
         vector.flags.writeable = False
         object.__setattr__(self, "vector", vector)
@@ -158,7 +160,9 @@ class Layout:
                 return cls("tokens", channels, grid, prefix)
             case (_, channels, height, width):
                 return cls("map", channels, (height, width))
-        expected = "Expected activations as (image, channel), (image, token, channel) or (image, channel, y, x)"
+        expected = (
+            "Expected activations as (image, channel), (image, token, channel) or (image, channel, y, x)"
+        )
         raise ShapeError(f"{expected}, got shape {tuple(shape)}.")
 
     @property
@@ -166,7 +170,9 @@ class Layout:
         """How many positions each channel has, those outside the picture included."""
         return self.prefix + self.grid[0] * self.grid[1]
 
-    def to_channels(self, activations: Shaped[torch.Tensor, "image ..."]) -> Shaped[torch.Tensor, "image channel position"]:
+    def to_channels(
+        self, activations: Shaped[torch.Tensor, "image ..."]
+    ) -> Shaped[torch.Tensor, "image channel position"]:
         """The same numbers as `[image, channel, position]`, a view where possible."""
         match self.kind:
             case "flat":
@@ -184,7 +190,9 @@ class Layout:
         """
         row, column = place
         if not (0 <= row < self.grid[0] and 0 <= column < self.grid[1]):
-            raise ShapeError(f"Position {place} lies outside the layer's grid of {self.grid[0]} × {self.grid[1]}.")
+            raise ShapeError(
+                f"Position {place} lies outside the layer's grid of {self.grid[0]} × {self.grid[1]}."
+            )
         return self.prefix + row * self.grid[1] + column
 
     def place(self, position: int) -> tuple[int, int] | None:

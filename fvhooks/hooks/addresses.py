@@ -1,4 +1,7 @@
-"""The names of what a module produces: `layer4`, `relu#1` (its second call), `encoder[0]` (first item of a tuple)."""
+"""The names of what a module produces.
+
+`layer4`: its output; `relu#1`: that of its second call; `encoder[0]`: the first item of the tuple it returns.
+"""
 
 import re
 from dataclasses import dataclass
@@ -34,7 +37,9 @@ class Address:
         """The address that a layer name stands for."""
         match = _NAME.match(name)
         if match is None:
-            raise LayerNotFoundError(f"Expected a layer name such as 'layer4', 'relu#1' or 'encoder[0]', got {name!r}.")
+            raise LayerNotFoundError(
+                f"Expected a layer name such as 'layer4', 'relu#1' or 'encoder[0]', got {name!r}."
+            )
         items = tuple(re.findall(r"\[([^\[\]]+)\]", match["items"]))
         return cls(match["module"], int(match["call"] or 0), items)
 
@@ -49,8 +54,12 @@ class Address:
         if len(tensors) == 1:
             return next(iter(tensors.values()))
         if not tensors:
-            raise UnsupportedModelError(f"Layer {self.module!r} returns no tensor but {type(value).__name__}.")
-        choices = ", ".join(f"'{self.module}{path}' {tuple(tensor.shape)}" for path, tensor in tensors.items())
+            raise UnsupportedModelError(
+                f"Layer {self.module!r} returns no tensor but {type(value).__name__}."
+            )
+        choices = ", ".join(
+            f"'{self.module}{path}' {tuple(tensor.shape)}" for path, tensor in tensors.items()
+        )
         raise UnsupportedModelError(f"Layer {self.module!r} returns several tensors; name one of: {choices}.")
 
 

@@ -29,9 +29,9 @@ def attach(
 
     Args:
         model: any `torch.nn.Module` from images to logits; a compiled model is unwrapped.
-        preprocessing: a torchvision weights enum or its `transforms()`, a Hugging Face image processor, a timm
-            configuration, or a `Preprocessing`. Without it and without `mean` and `std` the model is given
-            images in [0, 1] as they are: a normalisation is never guessed.
+        preprocessing: a torchvision weights enum or its `transforms()`, a Hugging Face image processor,
+            a timm configuration, or a `Preprocessing`. Without it and without `mean` and `std` the model is
+            given images in [0, 1] as they are: a normalisation is never guessed.
         mean: per channel, in units of [0, 1].
         std: per channel, in units of [0, 1].
         input_shape: (channels, height, width).

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import nn
 
-from fvhooks.errors import ImageError, LayerNotFoundError, UnsupportedModelError, did_you_mean
+from fvhooks.errors import ImageError, LayerNotFoundError, did_you_mean
 from fvhooks.hooks.addresses import Address, tensors_in
 from fvhooks.hooks.modules import ModuleAdapter
 from fvhooks.hooks.preprocessing import Preprocessing
-from fvhooks.hooks.probes import LayerInfo, Probe
+from fvhooks.hooks.probes import LayerInfo, Probe, never_fires
 from fvhooks.hooks.taps import borrowed, observed, run, tap
 from fvhooks.images import as_images
 from fvhooks.units import LOGITS, Layout
@@ -52,7 +52,8 @@ class HookedModel:
 
     def __repr__(self) -> str:
         known = self.preprocessing
-        return f"HookedModel({type(self.model).__name__}, input_shape={known.input_shape}, mean={known.mean}, std={known.std})"
+        kind, shape = type(self.model).__name__, known.input_shape
+        return f"HookedModel({kind}, input_shape={shape}, mean={known.mean}, std={known.std})"
 
     @property
     def device(self) -> torch.device:
@@ -68,7 +69,7 @@ class HookedModel:
     def layers(self) -> list[str]:
         """Every name that can be observed, in the order of the forward pass.
 
-        Where the input's shape is not known yet, the names of all modules; `probe(x)` tells which of them fire.
+        Where the input's shape is not known yet, the names of all modules; `probe(x)` tells which fire.
         """
         if self._probes or self.preprocessing.input_shape:
             return list(self.probe())
@@ -96,9 +97,15 @@ class HookedModel:
 
         return Trunk(self, self.resolve(layer))
 
-    def normalize(self, images: Images) -> Float[torch.Tensor, "image rgb y x"]:
-        """Images in [0, 1] or `uint8` as the model's first layer takes them; differentiable."""
-        checked = as_images(images, channels=self.preprocessing.channels)
+    def normalize(self, images: Images, *, bounded: bool = True) -> Float[torch.Tensor, "image rgb y x"]:
+        """Images in [0, 1] or `uint8` as the model's first layer takes them; differentiable.
+
+        Args:
+            images: `image rgb y x`.
+            bounded: refuse values outside [0, 1]; otherwise only warn, since the noise and the baselines
+                of attribution methods may lie there.
+        """
+        checked = as_images(images, channels=self.preprocessing.channels, bounded=bounded)
         return self.preprocessing.normalize(checked.to(self.device)).to(self.dtype)
 
     def probe(self, x: Images | None = None) -> Probe:
@@ -115,11 +122,12 @@ class HookedModel:
                 return next(reversed(self._probes.values()))
             shape = self.preprocessing.input_shape
             if shape is None:
-                raise ImageError("The model's input shape is not known; pass images to probe(x), or input_shape=… to fvhooks.attach.")
+                advice = "pass images to probe(x), or input_shape=… to fvhooks.attach."
+                raise ImageError(f"The model's input shape is not known; {advice}")
             x = 0.5 + 0.2 * torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
         key = tuple(x.shape[1:])
         if key not in self._probes:
-            self._probes[key] = self._run_probe(x)
+            self._probes[key] = self._run_probe(self.normalize(x))
         return self._probes[key]
 
     def layout(self, layer: str) -> Layout:
@@ -135,11 +143,17 @@ class HookedModel:
         if name == LOGITS:
             return name
         modules = self.adapter.modules(self.model)
-        if Address.parse(name).module not in modules:
-            hint = did_you_mean(name, modules)
-            kind = type(self.model).__name__
-            raise LayerNotFoundError(f"{kind} has no layer {name!r}.{hint} List all with hooked.layers.")
-        return name
+        wanted = Address.parse(name).module
+        if wanted in modules:
+            return name
+        kind = type(self.model).__name__
+        again = dict(self.model.named_modules(remove_duplicate=False)).get(wanted)
+        for known, module in modules.items():
+            if module is again:
+                fact = f"In {kind}, {wanted!r} is the same module as {known!r}"
+                raise LayerNotFoundError(f"{fact}; its calls are named {known!r}, '{known}#1', …")
+        hint = did_you_mean(name, modules)
+        raise LayerNotFoundError(f"{kind} has no layer {name!r}.{hint} List all with hooked.layers.")
 
     def read(self, x: Images, layers: Iterable[str]) -> dict[str, torch.Tensor]:
         """What the layers produce for the images, as the model lays it out; gradients to `x` are kept.
@@ -193,21 +207,17 @@ class HookedModel:
         return {name: kept[name] for name in names}
 
     def _never_fired(self, missing: list[str], images: torch.Tensor) -> str:
-        fired = self._run_probe(None, images[:1])
+        fired = self._run_probe(images[:1])
         name = missing[0]
-        hint = did_you_mean(name, fired)
         calls = [known for known in fired if known.split("#")[0] == name.split("#")[0]]
         if calls:
             return f"Layer {name!r} does not exist; the module runs as {', '.join(map(repr, calls))}."
-        return f"Layer {name!r} exists but its hook never fires: the model does not call it as a module.{hint}"
+        return never_fires(name, fired)
 
-    def _run_probe(self, x: Images | None, normalized: torch.Tensor | None = None) -> Probe:
+    def _run_probe(self, images: torch.Tensor) -> Probe:
         modules = self.adapter.modules(self.model)
         found: dict[str, LayerInfo] = {}
         calls: dict[str, int] = {}
-        images = self.normalize(x) if normalized is None and x is not None else normalized
-        if images is None:
-            raise UnsupportedModelError("A probe needs images.")
         size = (int(images.shape[-2]), int(images.shape[-1]))
 
         def notice(name: str, output: Any) -> None:  # noqa: ANN401
@@ -215,16 +225,24 @@ class HookedModel:
             base = f"{name}#{call}" if call else name
             for path, tensor in tensors_in(output).items():
                 full = f"{base}{path}"
-                found[full] = _describe(full, type(modules[name]).__name__, tensor, len(found), size, len(images))
+                found[full] = _describe(
+                    full, type(modules[name]).__name__, tensor, len(found), size, len(images)
+                )
 
         with torch.no_grad(), borrowed(self.model), observed(modules, notice):
             logits = self.adapter.logits(self.model(images))
         found[LOGITS] = _describe(LOGITS, "output", logits, len(found), size, len(images))
-        silent = tuple(name for name in modules if name not in calls and not isinstance(modules[name], (nn.ModuleList, nn.ModuleDict)))
+        silent = tuple(
+            name
+            for name in modules
+            if name not in calls and not isinstance(modules[name], (nn.ModuleList, nn.ModuleDict))
+        )
         return Probe(found, silent)
 
 
-def _describe(name: str, kind: str, tensor: torch.Tensor, order: int, size: tuple[int, int], images: int) -> LayerInfo:
+def _describe(
+    name: str, kind: str, tensor: torch.Tensor, order: int, size: tuple[int, int], images: int
+) -> LayerInfo:
     layout = None
     if 2 <= tensor.ndim <= 4 and tensor.is_floating_point() and len(tensor) == images:
         layout = Layout.of(tuple(tensor.shape), size)

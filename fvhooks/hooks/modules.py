@@ -18,7 +18,11 @@ class ModuleAdapter:
 
     def modules(self, model: nn.Module) -> dict[str, nn.Module]:
         """Every module that can be hooked, by its name, in the model's own order."""
-        return {name: module for name, module in model.named_modules() if name}
+        found: dict[str, nn.Module] = {}
+        for name, module in model.named_modules():
+            if name:  # a compiled child holds the user's module as `_orig_mod`
+                found.setdefault(name.replace("._orig_mod", ""), module)
+        return found
 
     def logits(self, output: Any) -> torch.Tensor:  # noqa: ANN401
         """The model's outputs `image output` inside what its forward pass returned."""
@@ -31,7 +35,10 @@ class ModuleAdapter:
         flat = [tensor for tensor in tensors.values() if tensor.ndim == 2]
         if len(flat) == 1 or (flat and isinstance(output, tuple)):
             return flat[0]  # (logits, auxiliary, …), as torchvision's Inception returns
-        found = ", ".join(f"{path or 'the output'} {tuple(tensor.shape)}" for path, tensor in tensors.items()) or "no tensor"
+        found = (
+            ", ".join(f"{path or 'the output'} {tuple(tensor.shape)}" for path, tensor in tensors.items())
+            or "no tensor"
+        )
         raise UnsupportedModelError(
             f"Cannot tell which output of the model holds its logits. Found {found}. "
             "Wrap the model in a module that returns them as one tensor (image, output)."
@@ -42,9 +49,12 @@ def unwrap(model: Any) -> nn.Module:  # noqa: ANN401 - the check is what the fun
     """The bare module inside a compiled one; refuses what hooks cannot reach, with the reason."""
     model = getattr(model, "_orig_mod", model)
     if isinstance(model, (torch.jit.ScriptModule, torch.jit.ScriptFunction)):
-        raise UnsupportedModelError("A scripted module runs outside Python and never calls hooks; attach the module it was scripted from.")
+        reason = "A scripted module runs outside Python and never calls hooks"
+        raise UnsupportedModelError(f"{reason}; attach the module it was scripted from.")
     if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-        raise UnsupportedModelError(f"{type(model).__name__} runs copies of the model; attach the module inside: model.module.")
+        raise UnsupportedModelError(
+            f"{type(model).__name__} runs copies of the model; attach the module inside: model.module."
+        )
     if not isinstance(model, nn.Module):
         raise UnsupportedModelError(f"Expected a torch.nn.Module, got {type(model).__name__}.")
     return model

@@ -34,13 +34,17 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std):
-            raise ImageError(f"mean and std must name the same channels, got {len(self.mean)} and {len(self.std)} values.")
+            raise ImageError(
+                f"mean and std must name the same channels, got {len(self.mean)} and {len(self.std)} values."
+            )
         if any(not s > 0 for s in self.std):
             raise ImageError(f"std must be positive, got {self.std}.")
         if self.mean and self.input_shape and len(self.mean) not in (1, self.input_shape[0]):
             raise ImageError(f"mean has {len(self.mean)} values for {self.input_shape[0]} input channels.")
         if any(abs(m) > 2 for m in self.mean):
-            raise ImageError(f"mean and std are in units of [0, 1], got mean {self.mean}; divide both by 255.")
+            raise ImageError(
+                f"mean and std are in units of [0, 1], got mean {self.mean}; divide both by 255."
+            )
 
     @property
     def channels(self) -> int | None:
@@ -61,7 +65,7 @@ class Preprocessing:
         return (images - mean) / std
 
     def decode(self, picture: Image.Image) -> torch.Tensor:
-        """A picture file as a `uint8` tensor `c h w`: resized and centre-cropped where the model's transform does so."""
+        """A picture file as a `uint8` tensor `c h w`, resized and cropped as the model's transform does."""
         mode = "L" if self.channels == 1 else "RGBA" if self.channels == 4 else "RGB"
         picture = picture.convert(mode)
         if self.size:
@@ -82,10 +86,11 @@ class Preprocessing:
         std: Sequence[float] | None = None,
         input_shape: Sequence[int] | None = None,
     ) -> "Preprocessing":
-        """Read from a torchvision weights enum or its transforms, a Hugging Face image processor or a timm configuration.
+        """Read from where the model's library keeps it: torchvision, Hugging Face or timm.
 
         Args:
-            source: one of those objects, or None; the other arguments override what it says.
+            source: a weights enum or its transforms, an image processor, a configuration, or None; the other
+                arguments override what it says.
             mean: per channel in units of [0, 1].
             std: per channel in units of [0, 1].
             input_shape: (channels, height, width).
@@ -116,15 +121,25 @@ def _read(source: Any) -> Preprocessing:  # noqa: ANN401
         return Preprocessing(tuple(mean), tuple(std), (len(source.image_mean), *side))
     config = source if isinstance(source, dict) else getattr(source, "__dict__", {})
     if "mean" in config and "std" in config:  # a timm pretrained_cfg or data configuration
-        return Preprocessing(tuple(config["mean"]), tuple(config["std"]), _shape(config["input_size"]) if "input_size" in config else None)
-    expected = "a torchvision weights enum or its transforms, a Hugging Face image processor, or a timm configuration"
-    raise UnsupportedModelError(f"Expected {expected}, got {type(source).__name__}. Pass mean=…, std=…, input_shape=… instead.")
+        return Preprocessing(
+            tuple(config["mean"]),
+            tuple(config["std"]),
+            _shape(config["input_size"]) if "input_size" in config else None,
+        )
+    expected = (
+        "torchvision weights or their transforms, a Hugging Face image processor or a timm configuration"
+    )
+    advice = "Pass mean=…, std=…, input_shape=… instead."
+    raise UnsupportedModelError(f"Expected {expected}, got {type(source).__name__}. {advice}")
 
 
 def _pair(size: Any) -> tuple[int, int]:  # noqa: ANN401
     if isinstance(size, int):
         return size, size
-    get = size.get if hasattr(size, "get") else lambda key: getattr(size, key, None)
+
+    def get(key: str) -> Any:  # noqa: ANN401 - a dictionary in older libraries, an object in newer ones
+        return size.get(key) if hasattr(size, "get") else getattr(size, key, None)
+
     if get("height"):
         return int(get("height")), int(get("width"))
     if get("shortest_edge"):

@@ -1,10 +1,16 @@
 """What one forward pass shows of a model: which layers fire, how often, with which shapes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fvhooks.errors import LayerNotFoundError, did_you_mean
 from fvhooks.units import Layout
+
+
+def never_fires(name: str, fired: Iterable[str]) -> str:
+    """What to say of a module that exists and is never called."""
+    fact = f"Layer {name!r} exists but its hook never fires: the model does not call it as a module."
+    return f"{fact}{did_you_mean(name, fired)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,7 @@ class Probe(Mapping[str, LayerInfo]):
         if name in self.fired:
             return self.fired[name]
         if name in self.silent:
-            near = did_you_mean(name, self.fired)
-            raise LayerNotFoundError(f"Layer {name!r} exists but its hook never fires: the model does not call it as a module.{near}")
+            raise LayerNotFoundError(never_fires(name, self.fired))
         hint = did_you_mean(name, self.fired)
         raise LayerNotFoundError(f"The model has no layer {name!r}.{hint} All names: hooked.layers.")
 
@@ -71,6 +76,9 @@ class Probe(Mapping[str, LayerInfo]):
         return layout
 
     def __str__(self) -> str:
-        rows = [f"{info.name:40s} {info.kind:20s} {info.layout.kind if info.layout else '':7s}{info.shape}" for info in self.values()]
+        rows = [
+            f"{info.name:40s} {info.kind:20s} {info.layout.kind if info.layout else '':7s}{info.shape}"
+            for info in self.values()
+        ]
         rows += [f"{name:40s} never fires" for name in self.silent]
         return "\n".join(rows)

@@ -6,7 +6,7 @@ model or in the caller's block leaves nothing attached.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,8 @@ class Tap:
     @property
     def overwritten(self) -> list[str]:
         """The layers whose tensor was changed in place after it was kept."""
-        return [name for name, tensor in self.kept.items() if tensor._version != self.versions[name]]
+        counted = {name: tensor for name, tensor in self.kept.items() if not tensor.is_inference()}
+        return [name for name, tensor in counted.items() if tensor._version != self.versions[name]]
 
 
 Edit = Callable[[torch.Tensor], torch.Tensor]
@@ -75,8 +76,9 @@ def tap(
             for name, address in by_module[module_name]:
                 if address.call == call:
                     tensor = address.select(output)
-                    record.kept[name] = tensor.clone() if name in copies else tensor
-                    record.versions[name] = record.kept[name]._version
+                    copied = name in copies or tensor.is_inference()  # those count no changes
+                    record.kept[name] = kept = tensor.clone() if copied else tensor
+                    record.versions[name] = 0 if kept.is_inference() else kept._version
             if stop and len(record.kept) == len(names):
                 raise _Stop
 
@@ -111,19 +113,22 @@ def run(model: Callable[[torch.Tensor], Any], x: torch.Tensor) -> Any | None:  #
 
 @contextmanager
 def borrowed(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and frozen weights inside the block, everything as it was behind it.
+    """Evaluation mode, frozen weights and no compiled code inside the block, everything as it was behind it.
 
     Flags are set one by one instead of by `eval()` and `requires_grad_()`, because models override those
     with side effects (adapters merge weights in `eval()`), and because each module's own flag must come back.
     """
     training = [module for module in model.modules() if module.training]
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    compiled = any("_orig_mod" in m._modules or m._compiled_call_impl is not None for m in model.modules())
     try:
         for module in training:
             module.training = False
         for parameter in learning:
             parameter.requires_grad = False
-        yield
+        # compiled code ignores hooks that came after its first run
+        with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
+            yield
     finally:
         for module in training:
             module.training = True

@@ -15,14 +15,16 @@ class ImagesToLogits(nn.Module):
     def __init__(self, hooked: HookedModel) -> None:
         super().__init__()
         self.model = hooked.model
-        self._hooked = (hooked,)  # in a tuple, since a HookedModel's cached module would be a cycle of submodules
+        self._hooked = (
+            hooked,
+        )  # in a tuple, since a HookedModel's cached module would be a cycle of submodules
         self.training = hooked.model.training
 
     def forward(self, images: Float[torch.Tensor, "image rgb y x"]) -> Float[torch.Tensor, "image output"]:
         """Normalise, run in evaluation mode, return the logits."""
         (hooked,) = self._hooked
         with borrowed(self.model):
-            return hooked.adapter.logits(self.model(hooked.normalize(images)))
+            return hooked.adapter.logits(self.model(hooked.normalize(images, bounded=False)))
 
 
 class Trunk(nn.Module):
@@ -38,7 +40,7 @@ class Trunk(nn.Module):
     def forward(self, images: Float[torch.Tensor, "image rgb y x"]) -> Float[torch.Tensor, "image channel"]:
         """Run up to the layer and average over its positions."""
         (hooked,) = self._hooked
-        normalized = hooked.normalize(images)
+        normalized = hooked.normalize(images, bounded=False)
         activations = hooked.read_normalized(normalized, [self.layer])[self.layer]
         if self.layer == LOGITS:
             return activations
