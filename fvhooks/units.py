@@ -1,6 +1,7 @@
 """What can be looked at: a unit of a layer, a direction in it, and how a layer's activations are laid out."""
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ LOGITS = "logits"
 IMAGE, CHANNEL, POSITION, UNIT, SEED = "image", "channel", "position", "unit", "seed"
 """Dimension names that every array of fvhooks uses."""
 
+_UNIT = re.compile(r"(.+):([0-9]+)(?:@([0-9]+),([0-9]+))?", re.DOTALL)
 _MAX_PREFIX = 8  # CLS, distillation and register tokens; DINOv2 has 1 + 4
 _COMMON_PREFIXES = (1, 0, 2, 5)
 
@@ -54,14 +56,11 @@ class Unit:
     @classmethod
     def parse(cls, identifier: str) -> "Unit":
         """The unit that an `id` names; the inverse of `Unit.id`."""
-        layer, _, rest = identifier.rpartition(":")
-        channel, _, place = rest.partition("@")
-        if not layer or not channel.isdigit():
+        match = _UNIT.fullmatch(identifier)
+        if match is None:
             raise ValueError(f"Expected a unit such as 'layer4:7' or 'layer4:7@3,3', got {identifier!r}.")
-        if not place:
-            return cls(layer, int(channel))
-        row, column = place.split(",")
-        return cls(layer, int(channel), (int(row), int(column)))
+        layer, channel, row, column = match.groups()
+        return cls(layer, int(channel), None if row is None else (int(row), int(column)))
 
     @property
     def id(self) -> str:

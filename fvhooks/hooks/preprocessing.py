@@ -156,9 +156,11 @@ def _shape(shape: Sequence[int]) -> tuple[int, int, int]:
 
 
 def _crop(picture: Image.Image, resize: int, size: tuple[int, int]) -> Image.Image:
-    scale = resize / min(picture.size)
-    wide = (max(size[1], round(picture.width * scale)), max(size[0], round(picture.height * scale)))
+    """Torchvision's Resize and CenterCrop, rounding included, so that pixels are those of its transforms."""
+    short = min(picture.size)
+    width, height = (int(resize * side / short) for side in picture.size)
+    wide = (max(size[1], width), max(size[0], height))
     if wide != picture.size:
         picture = picture.resize(wide, Image.Resampling.BILINEAR)
-    left, top = (picture.width - size[1]) // 2, (picture.height - size[0]) // 2
+    left, top = round((picture.width - size[1]) / 2), round((picture.height - size[0]) / 2)
     return picture.crop((left, top, left + size[1], top + size[0]))
