@@ -1,4 +1,4 @@
-"""What a unit inside an image model looks for, how far that picture can be trusted, and the circuit it belongs to.
+"""What a unit inside an image model looks for, and how far that picture can be trusted.
 
 Importing fvhooks loads torch and NumPy; everything else comes when it is first used.
 """
@@ -11,13 +11,32 @@ from fvhooks.hooks import HookedModel, Preprocessing, attach
 from fvhooks.units import Direction, Layout, Unit
 
 if TYPE_CHECKING:
-    pass
+    from fvhooks.results import load
+    from fvhooks.unit_cards import UnitCards, cards
+    from fvhooks.widgets.visualizations import contact_sheet
 
 __version__ = "0.1.0"
 
-_LAZY: dict[str, str] = {}
+_LAZY: dict[str, str] = {
+    "UnitCards": "fvhooks.unit_cards",
+    "cards": "fvhooks.unit_cards",
+    "contact_sheet": "fvhooks.widgets.visualizations",
+    "load": "fvhooks.results",
+}
 
-__all__ = ["Direction", "FVHooksError", "HookedModel", "Layout", "Preprocessing", "Unit", "attach"]
+__all__ = [
+    "Direction",
+    "FVHooksError",
+    "HookedModel",
+    "Layout",
+    "Preprocessing",
+    "Unit",
+    "UnitCards",
+    "attach",
+    "cards",
+    "contact_sheet",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
@@ -27,4 +46,4 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LAZY])
+    return [*__all__, "__version__"]
