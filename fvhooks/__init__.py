@@ -12,16 +12,21 @@ from fvhooks.units import Direction, Layout, Unit
 
 if TYPE_CHECKING:
     from fvhooks.results import load
+    from fvhooks.store.collection import collect
+    from fvhooks.store.reading import Store, open_store
     from fvhooks.unit_cards import UnitCards, cards
     from fvhooks.widgets.visualizations import contact_sheet
 
 __version__ = "0.1.0"
 
 _LAZY: dict[str, str] = {
+    "Store": "fvhooks.store.reading",
     "UnitCards": "fvhooks.unit_cards",
     "cards": "fvhooks.unit_cards",
+    "collect": "fvhooks.store.collection",
     "contact_sheet": "fvhooks.widgets.visualizations",
     "load": "fvhooks.results",
+    "open_store": "fvhooks.store.reading",
 }
 
 __all__ = [
@@ -30,12 +35,15 @@ __all__ = [
     "HookedModel",
     "Layout",
     "Preprocessing",
+    "Store",
     "Unit",
     "UnitCards",
     "attach",
     "cards",
+    "collect",
     "contact_sheet",
     "load",
+    "open_store",
 ]
 
 

@@ -1,1 +1,37 @@
-""""""
+"""What is kept of real images: one mergeable reduction a file."""
+
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+
+from fvhooks.registries import Registry
+
+
+class Statistic(Protocol):
+    """A reduction over images that can be cut anywhere and put together again.
+
+    Updating with images one by one or in batches gives the same bits. `state` and `count` are all that it
+    knows, so that `type(statistic)(state, count, …)` continues what another process began.
+    """
+
+    count: int
+    state: Float64[np.ndarray, "..."]
+
+    def update(self, values: Float[torch.Tensor, "image ..."]) -> None:
+        """Take in more images."""
+        ...
+
+    def merge(self, other: Any) -> Self:  # noqa: ANN401 - another of the same class
+        """What both have seen, this one first."""
+        ...
+
+    def result(self) -> dict[str, Float[np.ndarray, "..."]]:
+        """The arrays that go into a store, by name; NaN where nothing was seen."""
+        ...
+
+
+STATISTICS: Registry[type[Any]] = Registry("fvhooks.statistics", "statistic")
+
+__all__ = ["STATISTICS", "Statistic"]

@@ -1,0 +1,62 @@
+"""Mean and variance of each channel over all positions of many images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+
+from fvhooks.statistics import STATISTICS
+from fvhooks.statistics.reductions import deviations
+
+
+@STATISTICS.register("moments")
+@dataclass
+class Moments:
+    """Natural mean and variance of each channel.
+
+    Example:
+        >>> moments = Moments.empty(1)
+        >>> moments.update(torch.tensor([[[1.0, 3.0]], [[5.0, 7.0]]]))
+        >>> moments.result()["natural_mean"].item(), moments.result()["natural_variance"].item()
+        (4.0, 5.0)
+
+    Args:
+        state: mean and sum of squared differences from it, in float64.
+        count: how many positions were seen.
+    """
+
+    state: Float64[np.ndarray, "2 channel"]
+    count: int = 0
+
+    @classmethod
+    def empty(cls, channels: int) -> "Moments":
+        """Nothing seen yet."""
+        return cls(np.zeros((2, channels)))
+
+    def update(self, values: Float[torch.Tensor, "image channel position"]) -> None:
+        """Take in more images, one after the other, so that batches leave no trace in the last bits."""
+        for mean, squares in zip(*deviations(values), strict=True):
+            self._add(np.stack([mean, squares]).astype(np.float64), values.shape[-1])
+
+    def merge(self, other: "Moments") -> "Moments":
+        """What both have seen."""
+        merged = type(self)(self.state.copy(), self.count)
+        merged._add(other.state, other.count)
+        return merged
+
+    def result(self) -> dict[str, Float[np.ndarray, " channel"]]:
+        """`natural_mean` and `natural_variance` (channel)."""
+        mean, squares = self.state if self.count else np.full_like(self.state, np.nan)
+        variance = squares / max(self.count, 1)
+        return {"natural_mean": mean.astype(np.float32), "natural_variance": variance.astype(np.float32)}
+
+    def _add(self, state: Float64[np.ndarray, "2 channel"], count: int) -> None:
+        """Chan, Golub and LeVeque's update, which keeps small variances beside large means."""
+        total = self.count + count
+        if count == 0:
+            return
+        step = state[0] - self.state[0]
+        self.state[0] += step * (count / total)
+        self.state[1] += state[1] + step**2 * (self.count * count / total)
+        self.count = total

@@ -1,0 +1,145 @@
+"""The end of a collection: partial sums become statistics, stored peaks become natural ranges."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from typing import Any, TypeVar
+
+import numpy as np
+import zarr
+from jaxtyping import Float, Int
+
+from fvhooks.statistics.moments import Moments
+from fvhooks.statistics.spectrum import Spectrum
+from fvhooks.store.ledgers import array_of, checksum
+from fvhooks.store.partials import new_moments, new_profiles, new_spectra, unpack
+from fvhooks.store.plans import Plan
+from fvhooks.store.schema import QUANTILES, LayerSpec, groups_per_chunk, write_array
+
+S = TypeVar("S", Moments, Spectrum)
+_PEAK_BYTES = 2**26  # of stored peaks held at once
+
+
+def fold(root: zarr.Group, plan: Plan, specs: Sequence[LayerSpec], image_shape: tuple[int, int, int]) -> None:
+    """Write every statistic without an image dimension, in an order that depends on the plan alone.
+
+    Memory holds one chunk of groups, or one block of channels, at a time.
+
+    Args:
+        root: the store, all shards done.
+        plan: rows and segments.
+        specs: the layers.
+        image_shape: (channels, height, width) of the pictures.
+    """
+    _fold_profiles(root, plan, specs)
+    for moments, spec in zip(_merged(root, "moments", plan.shards, new_moments(specs)), specs, strict=True):
+        for name, values in moments.result().items():
+            _keep(root, f"layers/{spec.key}", name, values, ["channel"], over="images of the reference split")
+    for spectrum in _merged(root, "spectrum", plan.shards, new_spectra(image_shape)):
+        values = spectrum.result()["spectrum"]
+        attributes = {
+            "over": "reference images",
+            "norm": "ortho",
+            "size": list(image_shape[1:]),
+            "count": spectrum.count,
+        }
+        _keep(root, "spectrum", "spectrum", values, ["rgb", "fy", "fx"], **attributes)
+    for spec in specs:
+        _fold_peaks(root, plan, spec)
+
+
+def checksum_of(array: zarr.Array[Any]) -> int:
+    """The checksum of a statistic, read chunk by chunk along its first dimension."""
+    total, step = 0, array.chunks[0]
+    for start in range(0, array.shape[0], step):
+        total = checksum(np.asarray(array[start : start + step]), total)
+    return total
+
+
+def _keep(
+    root: zarr.Group,
+    path: str,
+    name: str,
+    values: Float[np.ndarray, "..."] | Int[np.ndarray, "..."],
+    dimensions: Sequence[str],
+    **attributes: Any,  # noqa: ANN401
+) -> None:
+    group = root[path]
+    if isinstance(group, zarr.Group):
+        write_array(group, name, values, dimensions, checksum=checksum(values), **attributes)
+
+
+def _merged(root: zarr.Group, name: str, count: int, total: list[S]) -> list[S]:
+    """The partial sums of all shards, merged in shard order."""
+    partials = array_of(root, f"partials/{name}")
+    one = deepcopy(total)
+    for shard in range(count):
+        unpack(np.asarray(partials[shard, :]), one)
+        total = [before.merge(new) for before, new in zip(total, one, strict=True)]
+    return total
+
+
+def _fold_profiles(root: zarr.Group, plan: Plan, specs: Sequence[LayerSpec]) -> None:
+    block = max(groups_per_chunk(spec, len(plan.groups)) for spec in specs)
+    arrays = [_profile_array(root, plan, spec) for spec in specs]
+    sums = [0] * len(specs)
+    counts = np.zeros(len(plan.groups), np.int64)
+    for start in range(0, len(plan.groups), block):
+        groups = range(start, min(start + block, len(plan.groups)))
+        totals = [_profiles_of(root, plan, specs, group) for group in groups]
+        counts[start : groups.stop] = [profiles[0].count for profiles in totals]
+        for number, array in enumerate(arrays):
+            values = np.stack([profiles[number].result()["profile"] for profiles in totals])
+            array[start : groups.stop] = values
+            sums[number] = zlib.crc32(values.tobytes(), sums[number])
+    for array, total, spec in zip(arrays, sums, specs, strict=True):
+        array.update_attributes({"checksum": total, "over": "reference images of the group"})
+        _keep(root, f"layers/{spec.key}", "group_count", counts, ["group"])
+
+
+def _profile_array(root: zarr.Group, plan: Plan, spec: LayerSpec) -> zarr.Array[Any]:
+    shape = (len(plan.groups), spec.layout.channels, len(spec.ranks))
+    return root.create_array(
+        f"layers/{spec.key}/profile",
+        shape=shape,
+        dtype="float32",
+        chunks=(groups_per_chunk(spec, len(plan.groups)), *shape[1:]),
+        fill_value=np.nan,
+        dimension_names=("group", "channel", "rank"),
+        overwrite=True,
+    )
+
+
+def _profiles_of(root: zarr.Group, plan: Plan, specs: Sequence[LayerSpec], group: int) -> Any:  # noqa: ANN401
+    partials = array_of(root, "partials/profile")
+    total = new_profiles(specs)
+    for number in _segments_of(plan, group):
+        one = new_profiles(specs)
+        unpack(np.asarray(partials[number, :]), one)
+        total = [before.merge(new) for before, new in zip(total, one, strict=True)]
+    return total
+
+
+def _segments_of(plan: Plan, group: int) -> Iterator[int]:
+    for segment in plan.segments:
+        if segment.group == group and plan.is_reference[segment.start : segment.stop].any():
+            yield segment.number
+
+
+def _fold_peaks(root: zarr.Group, plan: Plan, spec: LayerSpec) -> None:
+    """Share of images that activate each channel, and quantiles of its peaks, over all readable images."""
+    peaks = array_of(root, f"layers/{spec.key}/peak")
+    channels = spec.layout.channels
+    active = np.full(channels, np.nan, np.float32)
+    quantiles = np.full((channels, len(QUANTILES)), np.nan, np.float32)
+    step = max(peaks.chunks[1], _PEAK_BYTES // (4 * plan.images))
+    for start in range(0, channels, step):
+        block = slice(start, min(start + step, channels))
+        values = np.asarray(peaks[:, block])
+        values = values[~np.isnan(values[:, 0])]
+        if len(values):
+            active[block] = (values > 0).mean(0)
+            quantiles[block] = np.quantile(values, QUANTILES, axis=0).T
+    path = f"layers/{spec.key}"
+    _keep(root, path, "active_fraction", active, ["channel"], over="all images")
+    _keep(root, path, "quantiles", quantiles, ["channel", "quantile"], over="peaks of all images")

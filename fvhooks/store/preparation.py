@@ -1,0 +1,184 @@
+"""Everything that is settled before the work starts: layers, plan, fingerprints, and an empty store."""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+import zarr
+
+from fvhooks.errors import StoreError
+from fvhooks.hooks import HookedModel
+from fvhooks.statistics.profile import choose_ranks
+from fvhooks.store import schema
+from fvhooks.store.fingerprints import compare, fingerprint_data, fingerprint_model
+from fvhooks.store.inspection import Inspection, inspect
+from fvhooks.store.ledgers import create_ledger, object_names
+from fvhooks.store.partials import create_partials
+from fvhooks.store.plans import Plan, make_plan
+from fvhooks.store.schema import LayerSpec
+from fvhooks.store.shards import Work
+from fvhooks.store.sources import Source
+from fvhooks.units import LOGITS
+
+_DECODE_THREADS = 4
+_log = logging.getLogger("fvhooks")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a collection runs; the names are those of `CollectionOptions`."""
+
+    batch_size: int = 32
+    references: int = 50
+    ranks: int | None = 256
+    shard_size: int | None = None
+    label_of_logit: Sequence[int] | None = None
+    decode_threads: int | None = None
+    threads: int | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Settings":
+        """Checked settings; what the data set is asked for instead is left out."""
+        chosen = {name: value for name, value in options.items() if name not in ("ids", "labels")}
+        settings = cls(**chosen)
+        for name in ("batch_size", "references", "shard_size", "decode_threads", "threads"):
+            value = getattr(settings, name)
+            if value is not None and value < 1:
+                raise ValueError(f"Expected {name} to be 1 or more, got {value}.")
+        return settings
+
+
+def prepare(
+    hooked: HookedModel, source: Source, path: str, *, layers: Iterable[str], settings: Settings
+) -> Work:
+    """Look at the data, settle who owns what, and make the store or find that it is this one.
+
+    Args:
+        hooked: the model.
+        source: the data set.
+        path: where the store is, or will be.
+        layers: names of layers, in any order.
+        settings: how the collection runs.
+    """
+    inspection = inspect(source)
+    specs = _layer_specs(hooked, [layers] if isinstance(layers, str) else layers, inspection, settings.ranks)
+    labels = source.labels()
+    plan = make_plan(source.ids, labels, references=settings.references, shard_size=settings.shard_size)
+    channels, height, width = inspection.images.shape[1:]
+    said = {
+        "schema": schema.VERSION,
+        "layers": [spec.name for spec in specs],
+        "model": fingerprint_model(hooked),
+        "data": fingerprint_data(source.ids, labels, inspection.digests),
+        "settings": _lasting(settings, plan),
+        "preprocessing": hooked.preprocessing.to_dict(),
+        "image_shape": [channels, height, width],
+        "versions": {name: version(name) for name in ("torch", "numpy", "zarr")},
+        "blocks": [{"start": 0, "stop": plan.images}],
+    }
+    _open_or_create(path, plan, specs, source.ids, said)
+    return Work(
+        hooked,
+        source,
+        plan,
+        specs,
+        path,
+        image_shape=(channels, height, width),
+        batch_size=settings.batch_size,
+        decode_threads=settings.decode_threads or _decode_threads(source),
+        threads=settings.threads,
+        label_of_logit=None
+        if settings.label_of_logit is None
+        else np.array(settings.label_of_logit, np.int64),
+    )
+
+
+def _layer_specs(
+    hooked: HookedModel, layers: Iterable[str], inspection: Inspection, ranks: int | None
+) -> list[LayerSpec]:
+    """The layers in network order, the logits last; what real images show of their signs."""
+    images = inspection.images
+    probe = hooked.probe(images[:2])
+    layouts = {name: probe.layout(name) for name in {*layers, LOGITS}}
+    names = sorted(layouts, key=lambda name: probe[name].order)
+    with torch.no_grad():
+        read = hooked.read(images, names)
+    signed = {name: probe[name].signed or bool((read[name] < 0).any()) for name in names}
+    return [
+        LayerSpec(name, layouts[name], signed[name], choose_ranks(layouts[name].positions, ranks))
+        for name in names
+    ]
+
+
+def _lasting(settings: Settings, plan: Plan) -> dict[str, Any]:
+    """The settings that decide what is written; threads and batches do not."""
+    logits = settings.label_of_logit
+    return {
+        "references": settings.references,
+        "ranks": settings.ranks,
+        "shard_size": plan.shard_size,
+        "label_of_logit": None if logits is None else [int(label) for label in logits],
+    }
+
+
+def _decode_threads(source: Source) -> int:
+    return min(_DECODE_THREADS, os.cpu_count() or 1) if source.is_made_of_files else 1
+
+
+def _open_or_create(
+    path: str, plan: Plan, specs: Sequence[LayerSpec], ids: Sequence[str], said: dict[str, Any]
+) -> None:
+    stored = _stored(path)
+    if stored is not None and stored["state"] != schema.CREATING:
+        _check_same(path, stored, said)
+        return
+    _log.info(
+        "Collecting %d images into %s: %.3g GB before compression.",
+        plan.images,
+        path,
+        _gigabytes(plan, specs),
+    )
+    root = schema.create(path, plan, specs, ids, said)
+    create_ledger(root, plan, object_names(specs))
+    shape = said["image_shape"]
+    create_partials(root, plan, specs, (shape[0], shape[1], shape[2]))
+    schema.set_state(root, schema.COLLECTING)
+
+
+def _stored(path: str) -> dict[str, Any] | None:
+    """What a store at the path says about itself; None where nothing is there."""
+    try:
+        zarr.open_group(path, mode="r", use_consolidated=False)
+    except FileNotFoundError:
+        return None
+    return schema.about(schema.open_root(path))
+
+
+def _check_same(path: str, stored: dict[str, Any], here: dict[str, Any]) -> None:
+    compare("model", path, stored["model"], here["model"])
+    compare("data set", path, stored["data"], here["data"])
+    lacking = [name for name in here["layers"] if name not in stored["layers"]]
+    if lacking or (stored["state"] == schema.COLLECTING and stored["layers"] != here["layers"]):
+        raise StoreError(
+            f"The store {path} holds the layers {stored['layers']}, asked for were {here['layers']}. "
+            "A store takes no further layers: collect all of them into another path."
+        )
+    differing = [name for name, value in here["settings"].items() if stored["settings"][name] != value]
+    if differing:
+        both = "; ".join(
+            f"{name} {stored['settings'][name]} there, {here['settings'][name]} here" for name in differing
+        )
+        raise StoreError(
+            f"The store {path} was collected with other settings ({both}). Use the same, or another path."
+        )
+
+
+def _gigabytes(plan: Plan, specs: Sequence[LayerSpec]) -> float:
+    per_image = sum(4 * len(spec.image_arrays) * spec.layout.channels for spec in specs)
+    per_group = sum(4 * spec.layout.channels * len(spec.ranks) for spec in specs)
+    return (plan.images * per_image + len(plan.groups) * per_group) / 1e9
