@@ -38,13 +38,10 @@ def test_lazy_names_are_listed_and_known_to_type_checkers() -> None:
 @pytest.mark.parametrize("name", fv.__all__)
 def test_every_name_is_there_and_explains_itself(name: str) -> None:
     thing = getattr(fv, name)
-    assert (thing.__module__ or "").startswith("fvhooks")
-    assert inspect.getdoc(thing)
-
-
-@pytest.mark.parametrize("name", [name for name in fv.__all__ if inspect.isfunction(getattr(fv, name))])
-def test_every_public_function_shows_an_example(name: str) -> None:
-    assert "Example:" in (inspect.getdoc(getattr(fv, name)) or "")
+    assert thing.__module__.startswith("fvhooks")
+    text = inspect.getdoc(thing)
+    assert text
+    assert "Example:" in text or not inspect.isfunction(thing)
 
 
 def test_no_public_function_hides_a_module() -> None:
