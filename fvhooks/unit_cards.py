@@ -1,0 +1,222 @@
+"""Cards: what a unit looks for, beside the real images that move it and what an audit says."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+import xarray as xr
+
+from fvhooks.errors import MissingInputError, ShapeError
+from fvhooks.images import as_images
+from fvhooks.results import Result
+from fvhooks.synthesis.visualizations import Visualizations
+from fvhooks.units import Layout, Unit
+
+BINS = 40
+THUMB = 96
+"""The longest side of a top image on a card, in pixels."""
+
+_BROKEN = "The recipe gave no numbers for parts of these pictures; they are shown in black."
+_NO_STORE = "No store was given, so that nothing natural stands beside the pictures."
+_NO_IMAGES = "No data set is attached to the store: its top images are named, not shown."
+_NO_DIRECTIONS = "The store keeps no statistics of directions."
+_ANYWHERE = "The picture is of one position; natural peaks are those of the channel at any position."
+
+
+class Statistics(Protocol):
+    """What a card asks of a store."""
+
+    def __getitem__(self, layer: str) -> xr.Dataset:
+        """The statistics of one layer: `peak` (image, channel), and its layout in the attributes."""
+        ...
+
+    def top_images(self, unit: Unit, k: int = 9) -> xr.Dataset:
+        """The images with the highest peaks: `id`, `value`, `position`, `label` (top)."""
+        ...
+
+    def images(self, ids: Any) -> Any:  # noqa: ANN401 - ids as the data set gives them
+        """The pictures of the ids, `image rgb y x`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class UnitCards(Result):
+    """Everything that the cards of some units show; neither model nor store is needed to show it.
+
+    `data` holds `picture` (unit, seed, rgb, y, x) and, where the recipe made it, `alpha` (unit, seed, y, x),
+    both `uint8`; `own` (unit, seed), the activation that a picture reaches, and `exceeds`, the share of real
+    images that it exceeds; from the store `histogram` (unit, bin) with `edge` (unit, edges), `natural_images`
+    (unit), `top_image` (unit, top, rgb, ty, tx) with `top_id`, `top_value`, `top_label`, the place where the
+    unit fired as fractions of the picture (`top_y`, `top_x`; NaN outside it) and the size of a cell of the
+    layer's grid (`cell_y`, `cell_x`); from the audit `verdict`, `value`, `low`, `high` (unit, check) and
+    `family` (check); and `note` (unit).
+    """
+
+    kind: ClassVar[str] = "unit_cards"
+
+
+def cards(
+    vis: Visualizations,
+    store: Statistics | None = None,
+    report: Result | None = None,
+    *,
+    top: int = 9,
+) -> UnitCards:
+    """Put what is known of each unit on a card: pictures, top real images, natural activations and the audit.
+
+    Example:
+        >>> from fvhooks.synthesis.visualizations import as_visualizations
+        >>> vis = as_visualizations([Unit("layer4", 7)], np.zeros((1, 2, 3, 8, 8), np.uint8))
+        >>> cards(vis)
+        UnitCards(unit: 1, seed: 2, rgb: 3, y: 8, x: 8)
+
+    Args:
+        vis: the pictures.
+        store: statistics of real images, with the layers of these units.
+        report: what `audit` said of these pictures.
+        top: how many real images to show for each unit.
+
+    Raises:
+        ShapeError: the report is of other units.
+    """
+    own = _own(vis.data, report)
+    broken = vis.images.isnull().any(["seed", "rgb", "y", "x"]).values
+    notes = np.where(broken, _BROKEN, "" if store is not None else _NO_STORE).astype(object)
+    data = _pictures(vis.data).assign(own=(("unit", "seed"), own), note=("unit", notes))
+    if store is not None:
+        data = data.assign(_natural(store, data))
+        data = data.assign(_tops(store, data, top))
+    if report is not None:
+        data = data.assign(_audit(report.data, data).data_vars)
+    return UnitCards(data.assign_attrs(recipe=vis.recipe))
+
+
+def _pictures(vis: xr.Dataset) -> xr.Dataset:
+    found = {"picture": _bytes(vis["images"].transpose("unit", "seed", "rgb", "y", "x"))}
+    if "alpha" in vis:
+        found["alpha"] = _bytes(vis["alpha"].transpose("unit", "seed", "y", "x"))
+    data = xr.Dataset(found)
+    return data if "seed" in data.coords else data.assign_coords(seed=np.arange(data.sizes["seed"]))
+
+
+def _bytes(values: xr.DataArray) -> xr.DataArray:
+    return (values.fillna(0).clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _own(vis: xr.Dataset, report: Result | None) -> np.ndarray:
+    """The activation that each picture reaches: the recipe's word, else the audit's, else NaN."""
+    blank = np.full((vis.sizes["unit"], vis.sizes["seed"]), np.nan)
+    if "activation" in vis:
+        return vis["activation"].transpose("unit", "seed").values.astype(float)
+    if report is not None and {"unit", "seed"} == set(report.data.get("activation", xr.DataArray()).dims):
+        found = report.data["activation"].transpose("unit", "seed").reindex(unit=vis["unit"].values)
+        return found.values.astype(float) if found.shape == blank.shape else blank
+    return blank
+
+
+def _units(data: xr.Dataset) -> Iterator[tuple[int, Unit | None]]:
+    """Each unit by its place; None for a direction, of which a store knows nothing."""
+    for index, (name, channel) in enumerate(zip(data["unit"].values, data["channel"].values, strict=True)):
+        yield index, Unit.parse(str(name)) if channel >= 0 else None
+
+
+def _natural(store: Statistics, data: xr.Dataset) -> dict[str, Any]:
+    """Histograms of the peaks of real images, and the share of them that a picture exceeds."""
+    own, count = data["own"].values, data.sizes["unit"]
+    histogram, edges = np.zeros((count, BINS), np.int64), np.full((count, BINS + 1), np.nan)
+    images, exceeds, notes = np.zeros(count, np.int64), np.full(own.shape, np.nan), data["note"].values.copy()
+    for layer, members in _by_layer(data).items():
+        channels = [unit.channel for _, unit in members]
+        peaks = store[layer]["peak"].isel(channel=channels).transpose("channel", "image").values
+        for (index, unit), values in zip(members, peaks, strict=True):
+            finite = np.sort(values[np.isfinite(values)].astype(np.float64))
+            images[index] = len(finite)
+            if unit.position is not None:
+                notes[index] = f"{notes[index]} {_ANYWHERE}".strip()
+            if len(finite):
+                histogram[index], edges[index] = np.histogram(finite, BINS)
+                below = np.searchsorted(finite, own[index], side="left") / len(finite)
+                exceeds[index] = np.where(np.isfinite(own[index]), below, np.nan)
+    for index in np.flatnonzero(data["channel"].values < 0):
+        notes[index] = f"{notes[index]} {_NO_DIRECTIONS}".strip()
+    return {
+        "histogram": (("unit", "bin"), histogram),
+        "edge": (("unit", "edges"), edges),
+        "natural_images": ("unit", images),
+        "exceeds": (("unit", "seed"), exceeds),
+        "note": ("unit", notes),
+    }
+
+
+def _by_layer(data: xr.Dataset) -> dict[str, list[tuple[int, Unit]]]:
+    layers: dict[str, list[tuple[int, Unit]]] = {}
+    for index, unit in _units(data):
+        if unit is not None:
+            layers.setdefault(unit.layer, []).append((index, unit))
+    return layers
+
+
+def _tops(store: Statistics, data: xr.Dataset, top: int) -> dict[str, Any]:
+    """The real images that move each unit most, where in them, and how large a cell of the grid is."""
+    count = data.sizes["unit"]
+    numbers = {name: np.full((count, top), np.nan) for name in ("top_value", "top_y", "top_x")}
+    words = {name: np.full((count, top), "", dtype=object) for name in ("top_id", "top_label")}
+    cells, notes = np.full((2, count), np.nan), data["note"].values.copy()
+    thumbs: dict[int, np.ndarray] = {}
+    for index, unit in _units(data):
+        if unit is None:
+            continue
+        found, layout = store.top_images(unit, k=top), _layout(store[unit.layer].attrs)
+        size = found.sizes["top"]
+        numbers["top_value"][index, :size] = found["value"].values
+        for place, name in ((0, "top_y"), (1, "top_x")):
+            centres = [layout.centre(int(position)) for position in found["position"].values]
+            numbers[name][index, :size] = [np.nan if centre is None else centre[place] for centre in centres]
+        words["top_id"][index, :size] = [str(value) for value in found["id"].values]
+        if "label" in found:
+            words["top_label"][index, :size] = [str(value) for value in found["label"].values]
+        cells[:, index] = 1 / layout.grid[0], 1 / layout.grid[1]
+        try:
+            thumbs[index] = _thumbnails(store.images(found["id"].values))
+        except MissingInputError:
+            notes[index] = f"{notes[index]} {_NO_IMAGES}".strip()
+    arrays: dict[str, Any] = {name: (("unit", "top"), values) for name, values in (numbers | words).items()}
+    if thumbs:
+        arrays["top_image"] = ("unit", "top", "rgb", "ty", "tx"), _stack(thumbs, count, top)
+    return arrays | {"cell_y": ("unit", cells[0]), "cell_x": ("unit", cells[1]), "note": ("unit", notes)}
+
+
+def _layout(attributes: dict[str, Any]) -> Layout:
+    rows, columns = (int(size) for size in attributes["grid"])
+    return Layout(attributes["kind"], int(attributes["channels"]), (rows, columns), int(attributes["prefix"]))
+
+
+def _thumbnails(images: Any) -> np.ndarray:  # noqa: ANN401 - images as `as_images` takes them
+    pictures = as_images(images)
+    height, width = pictures.shape[-2:]
+    shrink = min(1.0, THUMB / max(height, width))
+    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
+    small = torch.nn.functional.interpolate(pictures, size=size, mode="bilinear", antialias=True)
+    return np.asarray((small.clamp(0, 1) * 255).round().byte().numpy())
+
+
+def _stack(thumbs: dict[int, np.ndarray], units: int, top: int) -> np.ndarray:
+    stacked = np.zeros((units, top, *next(iter(thumbs.values())).shape[1:]), np.uint8)
+    for index, pictures in thumbs.items():
+        stacked[index, : len(pictures)] = pictures
+    return stacked
+
+
+def _audit(report: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
+    """The verdicts on these units; a unit that was not audited has empty words and NaN."""
+    known = set(map(str, report["unit"].values))
+    if not known & set(map(str, data["unit"].values)):
+        theirs, ours = sorted(known)[:3], [str(name) for name in data["unit"].values[:3]]
+        raise ShapeError(
+            f"Expected an audit of these pictures ({ours} …), got one of other units ({theirs} …)."
+        )
+    kept = report[["verdict", "value", "low", "high", "family"]].reset_coords(drop=True)
+    kept = kept.assign_coords(unit=report["unit"].values, check=report["check"].values)
+    return kept.reindex(unit=data["unit"].values, fill_value={"verdict": ""})
