@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ BINS = 40
 THUMB = 96
 """The longest side of a top image on a card, in pixels."""
 
+_AUDITED = ("verdict", "value", "low", "high", "limit", "reason", "family")
 _BROKEN = "The recipe gave no numbers for parts of these pictures; they are shown in black."
 _NO_STORE = "No store was given, so that nothing natural stands beside the pictures."
 _NO_IMAGES = "No data set is attached to the store: its top images are named, not shown."
@@ -25,11 +26,16 @@ _NO_DIRECTIONS = "The store keeps no statistics of directions."
 _ANYWHERE = "The picture is of one position; natural peaks are those of the channel at any position."
 
 
+@runtime_checkable
 class Statistics(Protocol):
     """What a card asks of a store."""
 
     def __getitem__(self, layer: str) -> xr.Dataset:
-        """The statistics of one layer: `peak` (image, channel), and its layout in the attributes."""
+        """The statistics of one layer: `peak` (image, channel)."""
+        ...
+
+    def layout(self, layer: str) -> Layout:
+        """How the activations of a layer are laid out."""
         ...
 
     def top_images(self, unit: Unit, k: int = 9) -> xr.Dataset:
@@ -50,8 +56,9 @@ class UnitCards(Result):
     images that it exceeds; from the store `histogram` (unit, bin) with `edge` (unit, edges), `natural_images`
     (unit), `top_image` (unit, top, rgb, ty, tx) with `top_id`, `top_value`, `top_label`, the place where the
     unit fired as fractions of the picture (`top_y`, `top_x`; NaN outside it) and the size of a cell of the
-    layer's grid (`cell_y`, `cell_x`); from the audit `verdict`, `value`, `low`, `high` (unit, check) and
-    `family` (check); and `note` (unit).
+    layer's grid (`cell_y`, `cell_x`); from the audit `verdict`, `value`, `low`, `high`, `limit`, `reason`
+    (unit, check) and `family` (check); `flag` (unit, seed), what the recipe found wrong with a picture; and
+    `note` (unit).
     """
 
     kind: ClassVar[str] = "unit_cards"
@@ -97,6 +104,8 @@ def _pictures(vis: xr.Dataset) -> xr.Dataset:
     found = {"picture": _bytes(vis["images"].transpose("unit", "seed", "rgb", "y", "x"))}
     if "alpha" in vis:
         found["alpha"] = _bytes(vis["alpha"].transpose("unit", "seed", "y", "x"))
+    if "flag" in vis:
+        found["flag"] = vis["flag"].transpose("unit", "seed")
     data = xr.Dataset(found)
     return data if "seed" in data.coords else data.assign_coords(seed=np.arange(data.sizes["seed"]))
 
@@ -139,7 +148,7 @@ def _natural(store: Statistics, data: xr.Dataset) -> dict[str, Any]:
                 histogram[index], edges[index] = np.histogram(finite, BINS)
                 below = np.searchsorted(finite, own[index], side="left") / len(finite)
                 exceeds[index] = np.where(np.isfinite(own[index]), below, np.nan)
-    for index in np.flatnonzero(data["channel"].values < 0):
+    for index in map(int, np.flatnonzero(data["channel"].values < 0)):
         notes[index] = f"{notes[index]} {_NO_DIRECTIONS}".strip()
     return {
         "histogram": (("unit", "bin"), histogram),
@@ -168,7 +177,7 @@ def _tops(store: Statistics, data: xr.Dataset, top: int) -> dict[str, Any]:
     for index, unit in _units(data):
         if unit is None:
             continue
-        found, layout = store.top_images(unit, k=top), _layout(store[unit.layer].attrs)
+        found, layout = store.top_images(Unit(unit.layer, unit.channel), k=top), store.layout(unit.layer)
         size = found.sizes["top"]
         numbers["top_value"][index, :size] = found["value"].values
         for place, name in ((0, "top_y"), (1, "top_x")):
@@ -186,11 +195,6 @@ def _tops(store: Statistics, data: xr.Dataset, top: int) -> dict[str, Any]:
     if thumbs:
         arrays["top_image"] = ("unit", "top", "rgb", "ty", "tx"), _stack(thumbs, count, top)
     return arrays | {"cell_y": ("unit", cells[0]), "cell_x": ("unit", cells[1]), "note": ("unit", notes)}
-
-
-def _layout(attributes: dict[str, Any]) -> Layout:
-    rows, columns = (int(size) for size in attributes["grid"])
-    return Layout(attributes["kind"], int(attributes["channels"]), (rows, columns), int(attributes["prefix"]))
 
 
 def _thumbnails(images: Any) -> np.ndarray:  # noqa: ANN401 - images as `as_images` takes them
@@ -217,6 +221,6 @@ def _audit(report: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         raise ShapeError(
             f"Expected an audit of these pictures ({ours} …), got one of other units ({theirs} …)."
         )
-    kept = report[["verdict", "value", "low", "high", "family"]].reset_coords(drop=True)
+    kept = report[[name for name in _AUDITED if name in report]].reset_coords(drop=True)
     kept = kept.assign_coords(unit=report["unit"].values, check=report["check"].values)
-    return kept.reindex(unit=data["unit"].values, fill_value={"verdict": ""})
+    return kept.reindex(unit=data["unit"].values, fill_value={"verdict": "", "reason": ""})

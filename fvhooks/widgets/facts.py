@@ -28,7 +28,9 @@ class Check(TypedDict):
     check: str
     family: str
     numbers: str
+    limit: str
     verdict: str
+    reason: str
 
 
 class Facts(TypedDict):
@@ -62,7 +64,7 @@ def describe(cards: UnitCards, index: int) -> Facts:
         "phrases": [_phrase(unit.isel(seed=seed)) for seed in range(unit.sizes["seed"])],
         "tops": _tops(unit),
         "checks": _checks(unit),
-        "notes": [str(unit["note"].item())] if unit["note"].item() else [],
+        "notes": _notes(unit),
     }
 
 
@@ -147,15 +149,28 @@ def _top(unit: xr.Dataset, rank: int) -> Top:
     return {"id": words["id"], "label": words["label"], "value": number(float(top["top_value"])), "box": box}
 
 
+def _notes(unit: xr.Dataset) -> list[str]:
+    notes = [str(unit["note"].item())]
+    if "flag" in unit:
+        flags = zip(unit["seed"].values, unit["flag"].values, strict=True)
+        notes += [f"Seed {seed}: {flag}." for seed, flag in flags if flag]
+    return [note for note in notes if note]
+
+
 def _checks(unit: xr.Dataset) -> list[Check]:
     if "verdict" not in unit:
         return []
-    lines: list[Check] = []
-    for check in range(unit.sizes["check"]):
-        line = unit.isel(check=check)
-        if line["verdict"].item():
-            numbers = interval(*(float(line[name]) for name in ("value", "low", "high")))
-            name, family = (str(line[key].item()).replace("_", " ") for key in ("check", "family"))
-            verdict = str(line["verdict"].item())
-            lines.append({"check": name, "family": family, "numbers": numbers, "verdict": verdict})
-    return lines
+    lines = [unit.isel(check=check) for check in range(unit.sizes["check"])]
+    return [check_facts(line) for line in lines if line["verdict"].item()]
+
+
+def check_facts(line: xr.Dataset) -> Check:
+    """One check of one unit in words; `limit` and `reason` where they are known."""
+    return {
+        "check": str(line["check"].item()).replace("_", " "),
+        "family": str(line["family"].item()).replace("_", " "),
+        "numbers": interval(*(float(line[name]) for name in ("value", "low", "high"))),
+        "limit": number(float(line["limit"])) if "limit" in line else "–",
+        "verdict": str(line["verdict"].item()),
+        "reason": str(line["reason"].item()) if "reason" in line else "",
+    }

@@ -9,6 +9,24 @@ SYMBOLS = {"contradicted": "✕", "inconclusive": "?", "not contradicted": "○"
 """A shape beside each verdict's words, so that colour is never the only sign."""
 
 
+def check_cells(check: Check, *, head: bool = True) -> list[Markup]:
+    """What was asked, what came out, and the verdict with its reason, as cells of a row.
+
+    Args:
+        check: one line of an audit.
+        head: whether the first cell is the head of its row.
+    """
+    asked = join(text(check["check"]), tag("small", text(check["family"])))
+    return [
+        tag("th", asked, scope="row") if head else tag("td", asked),
+        tag("td", text(check["numbers"]), class_="fvh-number"),
+        tag("td", text(check["limit"]), class_="fvh-number"),
+        tag(
+            "td", verdict(check["verdict"]), tag("small", text(check["reason"])) if check["reason"] else None
+        ),
+    ]
+
+
 def verdict(words: str) -> Markup:
     """A verdict as words, a shape and a colour."""
     symbol = tag("span", text(SYMBOLS.get(words, "–")), class_="fvh-symbol", aria_hidden="true")
@@ -25,17 +43,11 @@ def table(
     return tag("div", body, class_="fvh-scroll")
 
 
+CHECK_HEADS = ("Check", "Value [interval]", "Limit", "Verdict")
+"""Titles of `check_cells`."""
+
+
 def audit_table(checks: Sequence[Check]) -> Markup:
     """The audit of one unit."""
-    heads = ("Check", "Question", "Value [interval]", "Verdict")
-    return table("Audit of the picture", heads, [_row(check) for check in checks], hide_caption=True)
-
-
-def _row(check: Check) -> Markup:
-    return tag(
-        "tr",
-        tag("th", text(check["check"]), scope="row"),
-        tag("td", text(check["family"])),
-        tag("td", text(check["numbers"]), class_="fvh-number"),
-        tag("td", verdict(check["verdict"])),
-    )
+    rows = [tag("tr", *check_cells(check)) for check in checks]
+    return table("Audit of the picture", CHECK_HEADS, rows, hide_caption=True)

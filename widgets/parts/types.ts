@@ -21,7 +21,9 @@ export interface Check {
   check: string;
   family: string;
   numbers: string;
+  limit: string;
   verdict: string;
+  reason: string;
 }
 
 export interface Facts {
