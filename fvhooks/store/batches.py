@@ -1,7 +1,7 @@
 """Pictures decoded ahead of the model, in threads of their own."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ def read_batches(
     size: int,
     threads: int,
     start: int = 0,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """Batches in order, the next ones decoded while one is used.
 
     Args:

@@ -1,7 +1,7 @@
 """The end of a collection: partial sums become statistics, stored peaks become natural ranges."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, TypeVar
 
@@ -10,11 +10,12 @@ import zarr
 from jaxtyping import Float, Int
 
 from fvhooks.statistics.moments import Moments
+from fvhooks.statistics.profile import Profile
 from fvhooks.statistics.spectrum import Spectrum
 from fvhooks.store.ledgers import array_of, checksum
 from fvhooks.store.partials import new_moments, new_profiles, new_spectra, unpack
 from fvhooks.store.plans import Plan
-from fvhooks.store.schema import QUANTILES, LayerSpec, groups_per_chunk, write_array
+from fvhooks.store.schema import GROUP_BLOCK, QUANTILES, LayerSpec, groups_per_chunk, write_array
 
 S = TypeVar("S", Moments, Spectrum)
 _PEAK_BYTES = 2**26  # of stored peaks held at once
@@ -80,13 +81,13 @@ def _merged(root: zarr.Group, name: str, count: int, total: list[S]) -> list[S]:
 
 
 def _fold_profiles(root: zarr.Group, plan: Plan, specs: Sequence[LayerSpec]) -> None:
-    block = max(groups_per_chunk(spec, len(plan.groups)) for spec in specs)
+    numbers = _segments_of_groups(plan)
     arrays = [_profile_array(root, plan, spec) for spec in specs]
     sums = [0] * len(specs)
     counts = np.zeros(len(plan.groups), np.int64)
-    for start in range(0, len(plan.groups), block):
-        groups = range(start, min(start + block, len(plan.groups)))
-        totals = [_profiles_of(root, plan, specs, group) for group in groups]
+    for start in range(0, len(plan.groups), GROUP_BLOCK):
+        groups = range(start, min(start + GROUP_BLOCK, len(plan.groups)))
+        totals = [_profiles_of(root, specs, numbers[group]) for group in groups]
         counts[start : groups.stop] = [profiles[0].count for profiles in totals]
         for number, array in enumerate(arrays):
             values = np.stack([profiles[number].result()["profile"] for profiles in totals])
@@ -110,20 +111,23 @@ def _profile_array(root: zarr.Group, plan: Plan, spec: LayerSpec) -> zarr.Array[
     )
 
 
-def _profiles_of(root: zarr.Group, plan: Plan, specs: Sequence[LayerSpec], group: int) -> Any:  # noqa: ANN401
+def _profiles_of(root: zarr.Group, specs: Sequence[LayerSpec], numbers: Sequence[int]) -> list[Profile]:
     partials = array_of(root, "partials/profile")
     total = new_profiles(specs)
-    for number in _segments_of(plan, group):
+    for number in numbers:
         one = new_profiles(specs)
         unpack(np.asarray(partials[number, :]), one)
         total = [before.merge(new) for before, new in zip(total, one, strict=True)]
     return total
 
 
-def _segments_of(plan: Plan, group: int) -> Iterator[int]:
+def _segments_of_groups(plan: Plan) -> list[list[int]]:
+    """The numbers of the segments of each group that have references, in order."""
+    numbers: list[list[int]] = [[] for _ in plan.groups]
     for segment in plan.segments:
-        if segment.group == group and plan.is_reference[segment.start : segment.stop].any():
-            yield segment.number
+        if plan.is_reference[segment.start : segment.stop].any():
+            numbers[segment.group].append(segment.number)
+    return numbers
 
 
 def _fold_peaks(root: zarr.Group, plan: Plan, spec: LayerSpec) -> None:

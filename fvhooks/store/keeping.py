@@ -40,9 +40,9 @@ class KeptResults:
             if name == _DONE:
                 continue
             if dimensions[:1] == ["channel"]:
-                variables[name] = (dimensions[1:], np.asarray(array[channel]))
+                variables[name] = (dimensions[1:], _text_as_objects(np.asarray(array[channel])))
             else:
-                variables[name] = (dimensions, np.asarray(array[...]))
+                variables[name] = (dimensions, _text_as_objects(np.asarray(array[...])))
         attributes = {str(name): value for name, value in group.attrs.items()}
         return xr.Dataset(variables, attrs=attributes)
 
@@ -143,6 +143,10 @@ def _picture_path(unit: str, recipe: str, key: str) -> str:
 def _plain(variable: xr.Variable) -> Shaped[np.ndarray, "..."]:
     values = variable.values
     return values.astype(object) if values.dtype.kind in "UOT" else values
+
+
+def _text_as_objects(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
+    return values.astype(object) if values.dtype.kind in "UT" else values
 
 
 def _create_unit_group(root: zarr.Group, path: str, channels: int, data: xr.Dataset) -> None:

@@ -3,15 +3,16 @@
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import zarr
 
-from fvhooks.errors import StoreError
+from fvhooks.errors import ShapeError, StoreError, did_you_mean
 from fvhooks.hooks import HookedModel
 from fvhooks.statistics.profile import choose_ranks
 from fvhooks.store import schema
@@ -45,6 +46,12 @@ class Settings:
     def of(cls, options: Mapping[str, Any]) -> "Settings":
         """Checked settings; what the data set is asked for instead is left out."""
         chosen = {name: value for name, value in options.items() if name not in ("ids", "labels")}
+        unknown = [name for name in chosen if name not in cls.__dataclass_fields__]
+        if unknown:
+            hint = did_you_mean(unknown[0], cls.__dataclass_fields__)
+            raise TypeError(
+                f"collect() has no option {unknown[0]!r}.{hint} All: {', '.join(cls.__dataclass_fields__)}."
+            )
         settings = cls(**chosen)
         for name in ("batch_size", "references", "shard_size", "decode_threads", "threads"):
             value = getattr(settings, name)
@@ -67,6 +74,7 @@ def prepare(
     """
     inspection = inspect(source)
     specs = _layer_specs(hooked, [layers] if isinstance(layers, str) else layers, inspection, settings.ranks)
+    _check_outputs(settings.label_of_logit, specs[-1].layout.channels)
     labels = source.labels()
     plan = make_plan(source.ids, labels, references=settings.references, shard_size=settings.shard_size)
     channels, height, width = inspection.images.shape[1:]
@@ -74,14 +82,15 @@ def prepare(
         "schema": schema.VERSION,
         "layers": [spec.name for spec in specs],
         "model": fingerprint_model(hooked),
-        "data": fingerprint_data(source.ids, labels, inspection.digests),
+        "data": fingerprint_data(source.ids, labels, inspection.digests)
+        | {"ids_given": source.given_ids is not None},
         "settings": _lasting(settings, plan),
         "preprocessing": hooked.preprocessing.to_dict(),
         "image_shape": [channels, height, width],
         "versions": {name: version(name) for name in ("torch", "numpy", "zarr")},
         "blocks": [{"start": 0, "stop": plan.images}],
     }
-    _open_or_create(path, plan, specs, source.ids, said)
+    specs = _open_or_create(path, plan, specs, source.ids, said)
     return Work(
         hooked,
         source,
@@ -126,28 +135,40 @@ def _lasting(settings: Settings, plan: Plan) -> dict[str, Any]:
     }
 
 
+def _check_outputs(label_of_logit: Sequence[int] | None, outputs: int) -> None:
+    if label_of_logit is not None and len(label_of_logit) != outputs:
+        raise ShapeError(
+            f"Expected label_of_logit to have a label for each of {outputs} outputs, got {len(label_of_logit)}."
+        )
+
+
 def _decode_threads(source: Source) -> int:
     return min(_DECODE_THREADS, os.cpu_count() or 1) if source.is_made_of_files else 1
 
 
 def _open_or_create(
-    path: str, plan: Plan, specs: Sequence[LayerSpec], ids: Sequence[str], said: dict[str, Any]
-) -> None:
+    path: str, plan: Plan, specs: list[LayerSpec], ids: Sequence[str], said: dict[str, Any]
+) -> list[LayerSpec]:
+    """The specifications as the store has them, whether it was there or is made now."""
     stored = _stored(path)
     if stored is not None and stored["state"] != schema.CREATING:
         _check_same(path, stored, said)
-        return
+        root = schema.open_root(path)
+        return [
+            replace(spec, signed=bool(root[schema.layer_path(spec.name)].attrs["signed"])) for spec in specs
+        ]
     _log.info(
         "Collecting %d images into %s: %.3g GB before compression.",
         plan.images,
         path,
         _gigabytes(plan, specs),
     )
-    root = schema.create(path, plan, specs, ids, said)
+    root = schema.create(path, plan, specs, ids, said, overwrite=stored is not None)
     create_ledger(root, plan, object_names(specs))
     shape = said["image_shape"]
     create_partials(root, plan, specs, (shape[0], shape[1], shape[2]))
     schema.set_state(root, schema.COLLECTING)
+    return specs
 
 
 def _stored(path: str) -> dict[str, Any] | None:
@@ -155,7 +176,12 @@ def _stored(path: str) -> dict[str, Any] | None:
     try:
         zarr.open_group(path, mode="r", use_consolidated=False)
     except FileNotFoundError:
+        folder = Path(path)
+        if "://" not in path and folder.exists() and (folder.is_file() or any(folder.iterdir())):
+            raise StoreError(f"{path} exists and is no store; pass a path where nothing is.") from None
         return None
+    except ValueError as error:
+        raise StoreError(f"{path} holds something else than a store of fvhooks: {error}") from error
     return schema.about(schema.open_root(path))
 
 

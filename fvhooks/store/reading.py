@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-import zarr
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from fvhooks.errors import LayerNotFoundError, MissingInputError, StoreError, did_you_mean
-from fvhooks.hooks import HookedModel, Preprocessing
+from fvhooks.hooks import HookedModel
 from fvhooks.images import as_images
 from fvhooks.store import schema
+from fvhooks.store.contents import Contents, some
 from fvhooks.store.fingerprints import compare, fingerprint_ids, fingerprint_model
 from fvhooks.store.inspection import inspect
 from fvhooks.store.keeping import KeptResults
-from fvhooks.store.ledgers import array_of, shards_to_do
+from fvhooks.store.ledgers import array_of
 from fvhooks.store.sources import Source
 from fvhooks.store.verification import damaged
-from fvhooks.units import Direction, Layout, Unit
+from fvhooks.units import Direction, Unit
 
 
-class Store(KeptResults):
+class Store(Contents, KeptResults):
     """What real images do in a model, read lazily; made by `fvhooks.collect` and `fvhooks.open_store`.
 
     Example:
@@ -38,77 +38,12 @@ class Store(KeptResults):
     """
 
     def __init__(self, path: str, source: Source | None = None) -> None:
-        self.path, self.source = path, source
-        self._root = schema.open_root(path)
-        self._about = schema.about(self._root)
-        if self._about["state"] not in (schema.FOLDED, schema.COMPLETE):
-            raise StoreError(_half_written(path, self._root, self._about["state"]))
+        super().__init__(path)
+        self.source = source
 
     def __repr__(self) -> str:
         attached = "attached" if self.source else "not attached"
         return f"Store({self.path!r}, {self.size} images, layers={self.layers}, data set {attached})"
-
-    @property
-    def size(self) -> int:
-        """How many images it was made of, unreadable ones included."""
-        return int(self._about["data"]["images"])
-
-    @property
-    def layers(self) -> list[str]:
-        """The names of its layers in network order, the logits last."""
-        return list(self._about["layers"])
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """What the model does to an image first."""
-        stated = self._about["preprocessing"]
-        shape = stated["input_shape"]
-        mean, std = tuple(stated["mean"]), tuple(stated["std"])
-        return Preprocessing(mean, std, tuple(shape) if shape else None, stated["resize"])
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of its images."""
-        channels, height, width = self._about["image_shape"]
-        return int(channels), int(height), int(width)
-
-    @property
-    def tree(self) -> xr.DataTree:
-        """Everything in the store, as `xarray.open_datatree` gives it."""
-        return xr.open_datatree(self.path, engine="zarr", consolidated=False)
-
-    @cached_property
-    def images_table(self) -> xr.Dataset:
-        """One row an image: id, index in the data set, label, split, prediction, logit, error."""
-        with xr.open_zarr(self.path, group="images", consolidated=False, chunks=None) as stored:
-            table: xr.Dataset = stored.load()
-        return table.assign_coords(id=table.id.astype(object), split=table.split.astype(object)).assign(
-            error=table.error.astype(object)
-        )
-
-    @property
-    def errors(self) -> xr.Dataset:
-        """The rows of the images that could not be used, with the reason."""
-        table = self.images_table
-        return table.isel(image=np.flatnonzero(table.error.values != ""))
-
-    def __getitem__(self, layer: str) -> xr.Dataset:
-        """Everything about one layer; arrays are read when their values are asked for.
-
-        Raises:
-            LayerNotFoundError: the store has no such layer.
-        """
-        self._check_layer(layer)
-        path = schema.layer_path(layer)
-        stored = xr.open_zarr(self.path, group=path, consolidated=False, chunks=None)
-        lazy: xr.Dataset = stored.chunk({"image": int(self._about["settings"]["shard_size"])})
-        rows = {name: self.images_table[name] for name in ("id", "label", "split")}
-        return lazy.assign_coords(rows)  # in memory: xarray groups by no lazy coordinate
-
-    def layout(self, layer: str) -> Layout:
-        """How the activations of a layer are laid out."""
-        self._check_layer(layer)
-        return schema.layout_from(dict(self._root[schema.layer_path(layer)].attrs))
 
     def top_images(self, unit: Unit | Direction, k: int = 9, split: str | None = None) -> xr.Dataset:
         """The images that a channel answers most strongly to.
@@ -166,59 +101,6 @@ class Store(KeptResults):
             return torch.zeros(0, *self.image_shape)
         return torch.cat([as_images(self.source.read(self._index_of[name])[0]) for name in names])
 
-    def profile(
-        self, layer: str, group: int | None = None
-    ) -> tuple[Int[np.ndarray, " rank"], Float[np.ndarray, "channel rank"]]:
-        """The mean sorted activations of a label's reference images.
-
-        Args:
-            layer: a layer of the store.
-            group: the label; None for all images, whatever their labels.
-
-        Returns:
-            The ranks (places of the sorted order, from 0 to positions − 1) and the mean values there.
-
-        Raises:
-            MissingInputError: no such label, or none of its images is a reference.
-        """
-        self._check_layer(layer)
-        path = schema.layer_path(layer)
-        ranks = np.asarray(array_of(self._root, f"{path}/rank")[:])
-        groups = np.asarray(array_of(self._root, f"{path}/group")[:])
-        counts = np.asarray(array_of(self._root, f"{path}/group_count")[:])
-        stored = array_of(self._root, f"{path}/profile")
-        if group is None:
-            return ranks, _mean_profile(stored, counts)
-        place = np.flatnonzero(groups == group)
-        if not len(place):
-            raise MissingInputError(f"The store has no label {group}. It has {_some(groups)}.")
-        if counts[place[0]] == 0:
-            raise MissingInputError(
-                f"No image of label {group} is a reference (a hash of the ids draws 60 %). "
-                "Collect more images of it."
-            )
-        return ranks, np.asarray(stored[int(place[0])])
-
-    @cached_property
-    def spectrum(self) -> xr.DataArray:
-        """The mean Fourier magnitude of the reference images (rgb, fy, fx)."""
-        with xr.open_zarr(self.path, group="spectrum", consolidated=False, chunks=None) as stored:
-            magnitudes: xr.DataArray = stored["spectrum"].load()
-        return magnitudes
-
-    def label_of_logit(self, output: int) -> int:
-        """The label that an output of the model stands for."""
-        labels = self._about["settings"]["label_of_logit"]
-        return output if labels is None else int(labels[output])
-
-    def accuracy(self, split: str | None = None) -> float:
-        """The share of readable, labelled images whose strongest output is their label's."""
-        table = self.images_table
-        usable = (table.error.values == "") & (table.label.values >= 0)
-        if split is not None:
-            usable &= table.split.values == split
-        return float((table.prediction.values == table.label.values)[usable].mean())
-
     def require(self, hooked: HookedModel, layers: Sequence[str] = ()) -> None:
         """Make sure that the store belongs to a model and has some layers.
 
@@ -239,7 +121,7 @@ class Store(KeptResults):
         broken = damaged(self._root)
         if broken:
             raise StoreError(
-                f"The store {self.path} is damaged in {len(broken)} objects: {_some(broken)}. "
+                f"The store {self.path} is damaged in {len(broken)} objects: {some(broken)}. "
                 "Nothing else is affected; collect it again into another path."
             )
 
@@ -247,14 +129,6 @@ class Store(KeptResults):
     def _index_of(self) -> dict[str, int]:
         table = self.images_table
         return dict(zip(map(str, table.id.values), table["index"].values.tolist(), strict=True))
-
-    def _check_layer(self, layer: str) -> None:
-        if layer not in self.layers:
-            hint = did_you_mean(layer, self.layers)
-            raise LayerNotFoundError(
-                f"The store {self.path} has no layer {layer!r}.{hint} It has {self.layers}; "
-                f"to have it, collect again into another path with layers=[…, {layer!r}]."
-            )
 
     def _check_unit(self, unit: Unit) -> None:
         channels = self.layout(unit.layer).channels
@@ -281,30 +155,16 @@ def open_store(path: str | Path, dataset: Any | None = None) -> Store:  # noqa: 
     store = Store(schema.normalised(path))
     if dataset is None:
         return store
-    ids = None
-    source = Source(dataset, store.preprocessing, ids)
     said = store._about["data"]
+    source = Source(dataset, store.preprocessing, _given_ids(store, len(dataset)))
     here = {"images": len(source), "ids": fingerprint_ids(source.ids), "items": inspect(source).digests}
     compare("data set", store.path, said, here)
     return Store(store.path, source)
 
 
-def _mean_profile(
-    stored: "zarr.Array[Any]", counts: Int[np.ndarray, " group"]
-) -> Float[np.ndarray, "channel rank"]:
-    total = np.zeros(stored.shape[1:])
-    for group in np.flatnonzero(counts):
-        total += np.asarray(stored[int(group)], np.float64) * counts[group]
-    return np.asarray(total / counts.sum(), np.float32)
-
-
-def _half_written(path: str, root: zarr.Group, state: str) -> str:
-    done = "no shard" if state == schema.CREATING else f"all but {len(shards_to_do(root))} shards"
-    advice = "Call fvhooks.collect again with the same arguments to finish it."
-    return f"The store {path} is half-written ({done} done). {advice}"
-
-
-def _some(values: Iterable[Any], count: int = 8) -> str:
-    listed = list(values)
-    rest = f" and {len(listed) - count} more" if len(listed) > count else ""
-    return ", ".join(map(str, listed[:count])) + rest
+def _given_ids(store: Store, items: int) -> list[str] | None:
+    """The ids that `collect` was given, in the data set's order; None where it found them itself."""
+    table = store.images_table
+    if not store._about["data"]["ids_given"] or items != store.size:
+        return None
+    return [str(name) for name in table.id.values[np.argsort(table["index"].values)]]

@@ -30,6 +30,8 @@ NOT_DONE = -1
 
 _CHANNELS = 16  # of one inner chunk: what one channel costs to read against how many chunks there are
 _CHUNK_BYTES = 2**20
+GROUP_BLOCK = 16
+"""Groups whose profiles are folded at once."""
 _LABEL_ROWS = 65536
 
 
@@ -96,15 +98,21 @@ def layout_from(attributes: dict[str, Any]) -> Layout:
 
 def groups_per_chunk(spec: LayerSpec, groups: int) -> int:
     """How many groups share a chunk of profiles, about a megabyte."""
-    one = spec.layout.channels * len(spec.ranks) * 4
-    return int(np.clip(_CHUNK_BYTES // one, 1, groups))
+    fitting = _CHUNK_BYTES // (spec.layout.channels * len(spec.ranks) * 4)
+    return 1 << int(np.log2(np.clip(fitting, 1, min(GROUP_BLOCK, groups))))
 
 
 def create(
-    path: str, plan: Plan, specs: Sequence[LayerSpec], ids: Sequence[str], said: dict[str, Any]
+    path: str,
+    plan: Plan,
+    specs: Sequence[LayerSpec],
+    ids: Sequence[str],
+    said: dict[str, Any],
+    *,
+    overwrite: bool,
 ) -> zarr.Group:
     """Write every group and array of an empty store; the state in its attributes says when that is done."""
-    root = zarr.create_group(path, overwrite=True, attributes={"fvhooks": said | {"state": CREATING}})
+    root = zarr.create_group(path, overwrite=overwrite, attributes={"fvhooks": said | {"state": CREATING}})
     _create_images(root, plan, ids)
     for spec in specs:
         _create_layer(root, plan, spec, ids)

@@ -1,15 +1,15 @@
 """One task: run the model over the images of one shard, and write what is kept of them."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 import zarr
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from fvhooks.hooks import HookedModel
 from fvhooks.statistics.peaks import peaks
@@ -68,11 +68,16 @@ def run_shard(work: Work, shard: int, notice: Callable[[int], Any] | None = None
     root = open_root(work.path, "r+")
     kept = _empty(work, rows.stop - rows.start)
     sums = ShardSums(work.plan, work.specs, work.image_shape, shard, root)
-    with _ONE_MODEL, _compute_threads(work.threads), torch.no_grad():
-        for batch in _batches(work, rows):
-            usable = _run(work, batch, kept, sums, rows.start)
+    with (
+        _ONE_MODEL,
+        _compute_threads(work.threads),
+        torch.no_grad(),
+        closing(_batches(work, rows)) as batches,
+    ):
+        for batch in batches:
+            _run(work, batch, kept, sums, rows.start)
             if notice is not None:
-                notice(len(usable))
+                notice(len(batch.images))
     checksums = _write(root, kept, rows) | sums.write()
     enter(root, shard, [checksums[name] for name in object_names(work.specs)])
     return int(rows.stop - rows.start)
@@ -81,7 +86,7 @@ def run_shard(work: Work, shard: int, notice: Callable[[int], Any] | None = None
 Kept = dict[str, Shaped[np.ndarray, "..."]]
 
 
-def _batches(work: Work, rows: slice) -> Iterator[Batch]:
+def _batches(work: Work, rows: slice) -> Generator[Batch]:
     return read_batches(
         work.source,
         work.plan.index[rows].tolist(),
@@ -104,8 +109,8 @@ def _empty(work: Work, count: int) -> Kept:
     return kept
 
 
-def _run(work: Work, batch: Batch, kept: Kept, sums: ShardSums, first: int) -> Bool[np.ndarray, " image"]:
-    """One batch through the model and into the arrays; which of its images are usable."""
+def _run(work: Work, batch: Batch, kept: Kept, sums: ShardSums, first: int) -> None:
+    """One batch through the model and into the arrays."""
     activations = _activations(work, batch)
     found = {spec.name: peaks(activations[spec.name], signed=spec.has_trough) for spec in work.specs}
     errors = dict(batch.errors)
@@ -126,7 +131,6 @@ def _run(work: Work, batch: Batch, kept: Kept, sums: ShardSums, first: int) -> B
     kept["images/logit"][rows] = found[LOGITS]["peak"][usable].max(1)
     kept["images/prediction"][rows] = best if work.label_of_logit is None else work.label_of_logit[best]
     sums.update(batch, activations, usable)
-    return usable
 
 
 def _activations(work: Work, batch: Batch) -> dict[str, Float[torch.Tensor, "image channel position"]]:

@@ -1,0 +1,179 @@
+"""What is in a store, read lazily: layers as xarray, the table of images, profiles."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from jaxtyping import Float, Int
+
+from fvhooks.errors import LayerNotFoundError, MissingInputError, StoreError, did_you_mean
+from fvhooks.hooks import Preprocessing
+from fvhooks.store import schema
+from fvhooks.store.ledgers import array_of, shards_to_do
+from fvhooks.units import Layout
+
+
+class Contents:
+    """The part of a store that needs neither its data set nor a model.
+
+    Args:
+        path: where the store is.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._root = schema.open_root(path)
+        self._about = schema.about(self._root)
+        if self._about["state"] not in (schema.FOLDED, schema.COMPLETE):
+            raise StoreError(_half_written(path, self._root, self._about["state"]))
+
+    @property
+    def size(self) -> int:
+        """How many images it was made of, unreadable ones included."""
+        return int(self._about["data"]["images"])
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of its layers in network order, the logits last."""
+        return list(self._about["layers"])
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the model does to an image first."""
+        stated = self._about["preprocessing"]
+        shape = stated["input_shape"]
+        mean, std = tuple(stated["mean"]), tuple(stated["std"])
+        return Preprocessing(mean, std, tuple(shape) if shape else None, stated["resize"])
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of its images."""
+        channels, height, width = self._about["image_shape"]
+        return int(channels), int(height), int(width)
+
+    @property
+    def tree(self) -> xr.DataTree:
+        """Everything in the store, as `xarray.open_datatree` gives it."""
+        return xr.open_datatree(self.path, engine="zarr", consolidated=False)
+
+    @cached_property
+    def images_table(self) -> xr.Dataset:
+        """One row an image: id, index in the data set, label, split, prediction, logit, error."""
+        with xr.open_zarr(self.path, group="images", consolidated=False, chunks=None) as stored:
+            table: xr.Dataset = stored.load()
+        return table.assign_coords(id=table.id.astype(object), split=table.split.astype(object)).assign(
+            error=table.error.astype(object)
+        )
+
+    @property
+    def errors(self) -> xr.Dataset:
+        """The rows of the images that could not be used, with the reason."""
+        table = self.images_table
+        return table.isel(image=np.flatnonzero(table.error.values != ""))
+
+    def __getitem__(self, layer: str) -> xr.Dataset:
+        """Everything about one layer; arrays are read when their values are asked for.
+
+        Raises:
+            LayerNotFoundError: the store has no such layer.
+        """
+        self._check_layer(layer)
+        path = schema.layer_path(layer)
+        stored = xr.open_zarr(self.path, group=path, consolidated=False, chunks=None)
+        groups = int(stored["profile"].encoding["chunks"][0])
+        lazy: xr.Dataset = stored.chunk(
+            {"image": int(self._about["settings"]["shard_size"]), "group": groups}
+        )
+        rows = {name: self.images_table[name] for name in ("id", "label", "split")}
+        return lazy.assign_coords(rows)  # in memory: xarray groups by no lazy coordinate
+
+    def layout(self, layer: str) -> Layout:
+        """How the activations of a layer are laid out."""
+        self._check_layer(layer)
+        return schema.layout_from(dict(self._root[schema.layer_path(layer)].attrs))
+
+    def profile(
+        self, layer: str, group: int | None = None
+    ) -> tuple[Int[np.ndarray, " rank"], Float[np.ndarray, "channel rank"]]:
+        """The mean sorted activations of a label's reference images.
+
+        Args:
+            layer: a layer of the store.
+            group: the label; None for all images, whatever their labels.
+
+        Returns:
+            The ranks (places of the sorted order, from 0 to positions − 1) and the mean values there.
+
+        Raises:
+            MissingInputError: no such label, or none of its images is a reference.
+        """
+        self._check_layer(layer)
+        path = schema.layer_path(layer)
+        ranks = np.asarray(array_of(self._root, f"{path}/rank")[:])
+        groups = np.asarray(array_of(self._root, f"{path}/group")[:])
+        counts = np.asarray(array_of(self._root, f"{path}/group_count")[:])
+        stored = array_of(self._root, f"{path}/profile")
+        if group is None:
+            return ranks, _mean_profile(stored, counts)
+        place = np.flatnonzero(groups == group)
+        if not len(place):
+            raise MissingInputError(f"The store has no label {group}. It has {some(groups)}.")
+        if counts[place[0]] == 0:
+            raise MissingInputError(
+                f"No image of label {group} is a reference (a hash of the ids draws 60 %). "
+                "Collect more images of it."
+            )
+        return ranks, np.asarray(stored[int(place[0])])
+
+    @cached_property
+    def spectrum(self) -> xr.DataArray:
+        """The mean Fourier magnitude of the reference images (rgb, fy, fx)."""
+        with xr.open_zarr(self.path, group="spectrum", consolidated=False, chunks=None) as stored:
+            magnitudes: xr.DataArray = stored["spectrum"].load()
+        return magnitudes
+
+    def label_of_logit(self, output: int) -> int:
+        """The label that an output of the model stands for."""
+        labels = self._about["settings"]["label_of_logit"]
+        return output if labels is None else int(labels[output])
+
+    def accuracy(self, split: str | None = None) -> float:
+        """The share of readable, labelled images whose strongest output is their label's."""
+        table = self.images_table
+        usable = (table.error.values == "") & (table.label.values >= 0)
+        if split is not None:
+            usable &= table.split.values == split
+        return float((table.prediction.values == table.label.values)[usable].mean())
+
+    def _check_layer(self, layer: str) -> None:
+        if layer not in self.layers:
+            hint = did_you_mean(layer, self.layers)
+            raise LayerNotFoundError(
+                f"The store {self.path} has no layer {layer!r}.{hint} It has {self.layers}; "
+                f"to have it, collect again into another path with layers=[…, {layer!r}]."
+            )
+
+
+def _mean_profile(
+    stored: "zarr.Array[Any]", counts: Int[np.ndarray, " group"]
+) -> Float[np.ndarray, "channel rank"]:
+    total = np.zeros(stored.shape[1:])
+    for group in np.flatnonzero(counts):
+        total += np.asarray(stored[int(group)], np.float64) * counts[group]
+    return np.asarray(total / counts.sum(), np.float32)
+
+
+def _half_written(path: str, root: zarr.Group, state: str) -> str:
+    done = "no shard" if state == schema.CREATING else f"all but {len(shards_to_do(root))} shards"
+    advice = "Call fvhooks.collect again with the same arguments to finish it."
+    return f"The store {path} is half-written ({done} done). {advice}"
+
+
+def some(values: Iterable[Any], count: int = 8) -> str:
+    """The first few of many, as text."""
+    listed = list(values)
+    rest = f" and {len(listed) - count} more" if len(listed) > count else ""
+    return ", ".join(map(str, listed[:count])) + rest
