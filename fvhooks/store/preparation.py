@@ -138,7 +138,7 @@ def _lasting(settings: Settings, plan: Plan) -> dict[str, Any]:
 def _check_outputs(label_of_logit: Sequence[int] | None, outputs: int) -> None:
     if label_of_logit is not None and len(label_of_logit) != outputs:
         raise ShapeError(
-            f"Expected label_of_logit to have a label for each of {outputs} outputs, got {len(label_of_logit)}."
+            f"Expected a label in label_of_logit for each of {outputs} outputs, got {len(label_of_logit)}."
         )
 
 
