@@ -11,6 +11,7 @@ from fvhooks.hooks import HookedModel, Preprocessing, attach
 from fvhooks.units import Direction, Layout, Unit
 
 if TYPE_CHECKING:
+    from fvhooks.reliability.audits import AuditReport, audit
     from fvhooks.results import load
     from fvhooks.store.collection import collect
     from fvhooks.store.reading import Store, open_store
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY: dict[str, str] = {
+    "AuditReport": "fvhooks.reliability.audits",
     "Store": "fvhooks.store.reading",
     "UnitCards": "fvhooks.unit_cards",
+    "audit": "fvhooks.reliability.audits",
     "cards": "fvhooks.unit_cards",
     "collect": "fvhooks.store.collection",
     "contact_sheet": "fvhooks.widgets.visualizations",
@@ -30,6 +33,7 @@ _LAZY: dict[str, str] = {
 }
 
 __all__ = [
+    "AuditReport",
     "Direction",
     "FVHooksError",
     "HookedModel",
@@ -39,6 +43,7 @@ __all__ = [
     "Unit",
     "UnitCards",
     "attach",
+    "audit",
     "cards",
     "collect",
     "contact_sheet",

@@ -1,0 +1,190 @@
+"""`fvhooks.audit`: what speaks against the pictures of some units, with numbers, intervals and controls."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+from tqdm.auto import tqdm
+
+from fvhooks.errors import FVHooksError, MissingInputError, ShapeError
+from fvhooks.hooks import HookedModel
+from fvhooks.reliability.checks import CHECKS, Check
+from fvhooks.reliability.evidence import Evidence
+from fvhooks.reliability.findings import FAMILIES, FLOORS, Finding
+from fvhooks.results import Result
+from fvhooks.store.reading import Store
+from fvhooks.synthesis.visualizations import Visualizations
+from fvhooks.units import LOGITS, Unit
+
+_DEPTHS = 6
+CONTROLS = ("real", *FLOORS)
+_Findings = list[dict[str, Finding]]
+
+
+@dataclass(frozen=True, eq=False)
+class AuditReport(Result):
+    """What some checks say about the pictures of some units.
+
+    `data` holds for each (unit, check): `verdict` ("contradicted", "inconclusive" or "not contradicted";
+    there is no "trusted"), `reason`, `value` with `low` and `high`, the `limit` that 95 % of real images stay
+    below, and `false_alarms`, the share of held-out real images above it; `control_value` (unit, check,
+    control), the same number for held-out real images and for pictures of nothing; `family` and `question`
+    (check); `activation` (unit, seed), the pictures' own peak activation; and the curves and parts of each
+    check (names begin with `path_`, `gap_`, …).
+    """
+
+    kind: ClassVar[str] = "audit_report"
+
+    @property
+    def verdicts(self) -> xr.DataArray:
+        """The verdict of each check on each unit, (unit, check)."""
+        return self.data["verdict"]
+
+
+def audit(
+    hooked: HookedModel,
+    vis: Visualizations,
+    store: Store,
+    *,
+    checks: Sequence[str] | None = None,
+    layers: Sequence[str] | None = None,
+    show_progress: bool = True,
+) -> AuditReport:
+    """Ask what speaks against pictures of units.
+
+    Ranges and limits come from real images of the store's calibration split, claims from its report split;
+    the images that pictures are made from take no part. Grey, noise and the mean of the unit's images are
+    judged beside the pictures: where one of them passes a check, that check cannot speak for a picture.
+
+    Example:
+        >>> report = fv.audit(hooked, vis, store)  # doctest: +SKIP
+        >>> report.verdicts.to_pandas()            # doctest: +SKIP
+
+    Args:
+        hooked: the model that the pictures are of.
+        vis: the pictures; `fvhooks.as_visualizations` makes any picture auditable.
+        store: what real images do in that model, with its data set attached.
+        checks: names of checks; all by default.
+        layers: where paths are compared; up to six layers of the store, spread over its depth, by default.
+        show_progress: show a bar.
+
+    Returns:
+        Verdicts with their numbers. A check that cannot be made is "inconclusive" and says why.
+
+    Raises:
+        StoreError: the store belongs to another model.
+        MissingInputError: the store has no data set attached.
+        LayerNotFoundError: a layer of a unit is not in the store, or a layer asked for not in the model.
+        NotRegisteredError: no check of that name.
+        ShapeError: pictures of another size than the store's images.
+    """
+    rows = zip(vis.data["unit"].values, vis.data["channel"].values, strict=True)
+    units = [_unit(str(name), int(channel)) for name, channel in rows]
+    asked = {name: CHECKS[name]() for name in (checks if checks is not None else CHECKS)}
+    depths = _depths(hooked, store, layers)
+    store.require(hooked, list(dict.fromkeys(unit.layer for unit in units if unit)))
+    if store.source is None:
+        raise MissingInputError(
+            "An audit looks at real images: attach them with open_store(path, dataset=…)."
+        )
+    pictures = torch.from_numpy(np.ascontiguousarray(vis.images.values, dtype=np.float32))
+    if tuple(pictures.shape[2:]) != store.image_shape:
+        message = f"Pictures are {tuple(pictures.shape[2:])}, the store's images {store.image_shape}"
+        raise ShapeError(f"{message}; make or resize the pictures at the store's size.")
+    known = [row for row, unit in enumerate(units) if unit]
+    evidence = Evidence(
+        hooked,
+        store,
+        units=[unit for unit in units if unit],
+        pictures=pictures[known],
+        layers=depths,
+        show_progress=show_progress,
+    )
+    bar = tqdm(units, desc="audit: units", disable=not show_progress)
+    findings = [{name: _answer(check, unit, evidence) for name, check in asked.items()} for unit in bar]
+    return AuditReport(_assemble(vis, evidence, units, findings))
+
+
+def _unit(identifier: str, channel: int) -> Unit | None:
+    """The unit of a row; None for a direction, whose vector is not kept with its pictures."""
+    return Unit.parse(identifier) if channel >= 0 else None
+
+
+def _depths(hooked: HookedModel, store: Store, layers: Sequence[str] | None) -> list[str]:
+    order = {name: info.order for name, info in hooked.probe().items()}
+    if layers is None:
+        known = [name for name in store.layers if name != LOGITS and name in order]
+        chosen = np.unique(np.linspace(0, len(known) - 1, min(_DEPTHS, len(known))).round().astype(int))
+        return [known[i] for i in chosen]
+    for name in layers:
+        hooked.probe()[name]  # raises where there is none
+    return sorted(dict.fromkeys(layers), key=order.__getitem__)
+
+
+def _answer(check: Check, unit: Unit | None, evidence: Evidence) -> Finding:
+    if unit is None:
+        return Finding.undecided("pictures of a direction do not keep its vector; audit channels")
+    try:
+        return check(unit, evidence)
+    except (FVHooksError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        return Finding.undecided(f"the check could not be made: {error}")
+
+
+def _assemble(
+    vis: Visualizations, evidence: Evidence, units: list[Unit | None], findings: _Findings
+) -> xr.Dataset:
+    """One data set of the findings of all units and checks."""
+    names = list(findings[0])
+    pairs = ("unit", "check")
+
+    def table(get: Callable[[Finding], Any], dtype: type) -> tuple[tuple[str, str], np.ndarray]:
+        return pairs, np.array([[get(row[name]) for name in names] for row in findings], dtype=dtype)
+
+    controls = [[[row[name].controls.get(c, np.nan) for c in CONTROLS] for name in names] for row in findings]
+    activation = [
+        evidence.peaks(unit)[0, : evidence.seeds] if unit else np.full(evidence.seeds, np.nan)
+        for unit in units
+    ]
+    data = xr.Dataset(
+        {
+            "verdict": table(lambda f: f.verdict, object),
+            "reason": table(lambda f: f.reason, object),
+            "value": table(lambda f: f.value.value, float),
+            "low": table(lambda f: f.value.low, float),
+            "high": table(lambda f: f.value.high, float),
+            "limit": table(lambda f: f.limit, float),
+            "false_alarms": table(lambda f: f.false_alarms, float),
+            "control_value": ((*pairs, "control"), np.array(controls, dtype=float)),
+            "family": ("check", np.array([CHECKS[name].family for name in names], dtype=object)),
+            "question": ("check", np.array([CHECKS[name].question for name in names], dtype=object)),
+            "activation": (("unit", "seed"), np.array(activation, dtype=float)),
+        },
+        coords={
+            **{name: vis.data[name].variable for name in ("unit", "layer", "channel")},
+            "seed": np.arange(evidence.seeds),
+            "check": np.array(names, dtype=object),
+            "control": np.array(CONTROLS, dtype=object),
+        },
+        attrs={"recipe": vis.recipe, "families": FAMILIES, "depths": evidence.layers},
+    )
+    return _with_details(data, findings)
+
+
+def _with_details(data: xr.Dataset, findings: _Findings) -> xr.Dataset:
+    """Curves and parts of all units; NaN where a unit has none or does not reach a depth."""
+    for name in data["check"].values:
+        known = {
+            row: found[name].details for row, found in enumerate(findings) if found[name].details.data_vars
+        }
+        if not known:
+            continue
+        index = xr.DataArray(data["unit"].values[list(known)], dims="unit", name="unit")
+        parts = xr.concat(list(known.values()), dim=index, join="outer", coords="minimal", compat="override")
+        data = data.merge(parts.reindex(unit=data["unit"].values), compat="no_conflicts", join="outer")
+    if "depth" in data.dims:
+        order = list(dict.fromkeys(name for name in data.attrs["depths"] if name in data["depth"].values))
+        data = data.sel(depth=order)
+    return data

@@ -1,0 +1,196 @@
+"""What all checks of an audit look at, read once: pictures, controls and real images in the model."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from tqdm.auto import tqdm
+
+from fvhooks.errors import FVHooksError, NonFiniteError
+from fvhooks.hooks import HookedModel
+from fvhooks.metrics.paths import COORDINATES, coordinates, standardized_ranks
+from fvhooks.reliability.cohorts import Cohort, choose_cohort
+from fvhooks.reliability.findings import FLOORS
+from fvhooks.reliability.variants import VARIANTS, vary
+from fvhooks.store.reading import Store
+from fvhooks.units import LOGITS, Layout, Unit
+
+_BATCH = 64
+_MEMORY = 2 * 2**30  # bytes of ranks; beyond it fewer coordinates are compared
+
+
+_Vectors = dict[tuple[str, bool], Float32[np.ndarray, "_ _"]]
+
+
+class Evidence:
+    """Pictures, controls and real images, with everything that checks need to know of them.
+
+    The *cast* of a unit is its pictures, one a seed, followed by the controls of `FLOORS`.
+
+    Args:
+        hooked: the model.
+        store: what real images do in it, with its data set.
+        units: what the pictures are of.
+        pictures: (unit, seed, rgb, y, x) in [0, 1].
+        layers: where paths are compared, in network order.
+        show_progress: show a bar while images are read.
+    """
+
+    def __init__(
+        self,
+        hooked: HookedModel,
+        store: Store,
+        *,
+        units: Sequence[Unit],
+        pictures: Float[torch.Tensor, "unit seed rgb y x"],
+        layers: Sequence[str],
+        show_progress: bool = False,
+    ) -> None:
+        self.hooked, self.store, self.units, self.pictures = hooked, store, list(units), pictures
+        self.layers, self.show_progress = list(layers), show_progress
+
+    @property
+    def seeds(self) -> int:
+        """How many pictures a unit has."""
+        return int(self.pictures.shape[1])
+
+    def cohort(self, unit: Unit) -> Cohort:
+        """The real images to compare a unit's pictures with.
+
+        Raises:
+            FVHooksError: there are none for this unit, and why.
+        """
+        found = self._cohorts[unit]
+        if isinstance(found, FVHooksError):
+            raise found
+        return found
+
+    def depths(self, unit: Unit) -> list[str]:
+        """The layers that a unit's path passes: those up to its own."""
+        order = {name: info.order for name, info in self.hooked.probe().items()}
+        return [name for name in self.layers if order[name] <= order[unit.layer]]
+
+    def ranks(self, unit: Unit, layer: str) -> dict[str, Float32[np.ndarray, "_ _"]]:
+        """`standardized_ranks` at a layer of a unit's "own", "other" and "held" images and of its "cast".
+
+        Place by place for an output of the model; by the peak of each channel for an inner unit.
+        """
+        cohort, place = self.cohort(unit), self.units.index(unit)
+        real, cast = (ranks[layer, _is_placed(unit)] for ranks in (self._real_ranks, self._cast_ranks))
+        parts = {
+            part: real[[self._rows[name] for name in getattr(cohort, part)]]
+            for part in ("own", "other", "held")
+        }
+        size = self.seeds + len(FLOORS)
+        return parts | {"cast": cast[place * size : (place + 1) * size]}
+
+    def peaks(self, unit: Unit) -> Float[np.ndarray, "variant member"]:
+        """The peak activation of each member of a unit's cast, as made and in each of `VARIANTS`."""
+        peaks: np.ndarray = self._cast_peaks[self.units.index(unit)]
+        return peaks
+
+    @cached_property
+    def _cohorts(self) -> dict[Unit, Cohort | FVHooksError]:
+        found: dict[Unit, Cohort | FVHooksError] = {}
+        for unit in self.units:
+            try:
+                found[unit] = choose_cohort(self.store, unit)
+            except FVHooksError as error:
+                found[unit] = error
+        return found
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        """The row of each real image that any unit needs."""
+        cohorts = [cohort for cohort in self._cohorts.values() if isinstance(cohort, Cohort)]
+        names = dict.fromkeys(name for cohort in cohorts for name in cohort.everything)
+        return {name: row for row, name in enumerate(names)}
+
+    @cached_property
+    def _limit(self) -> int:
+        images = len(self._rows) + len(self.units) * (self.seeds + len(FLOORS))
+        return min(COORDINATES, max(1000, _MEMORY // (4 * images * len(self.layers))))
+
+    @cached_property
+    def _real_ranks(self) -> _Vectors:
+        names = list(self._rows)
+        starts = tqdm(range(0, len(names), _BATCH), desc="audit: real images", disable=not self.show_progress)
+        return self._ranked(self.store.images(names[start : start + _BATCH]) for start in starts)
+
+    @cached_property
+    def _cast_ranks(self) -> _Vectors:
+        return self._ranked(torch.split(self._cast.flatten(0, 1), _BATCH))
+
+    def _ranked(self, batches: Iterable[torch.Tensor]) -> _Vectors:
+        parts: dict[tuple[str, bool], list[np.ndarray]] = {}
+        for batch in batches:
+            for layer, activations in self._read(batch, self.layers).items():
+                for placed in {_is_placed(unit) for unit in self.units}:
+                    vectors = self._vectors(activations, placed=placed)
+                    parts.setdefault((layer, placed), []).append(standardized_ranks(vectors))
+        return {key: np.concatenate(part) for key, part in parts.items()}
+
+    def _vectors(self, activations: torch.Tensor, *, placed: bool) -> Float[np.ndarray, "image coordinate"]:
+        if placed:
+            values = activations.flatten(1)
+            return values[:, coordinates(values.shape[1], self._limit)].numpy()
+        return self._layout(activations).to_channels(activations).amax(-1).numpy()
+
+    @cached_property
+    def _cast(self) -> Float[torch.Tensor, "unit member rgb y x"]:
+        rng = torch.Generator().manual_seed(0)
+        shape = self.pictures.shape[-3:]
+        casts = []
+        for unit, pictures in zip(self.units, self.pictures, strict=True):
+            grey, noise = torch.full(shape, 0.5), torch.rand(shape, generator=rng)
+            casts.append(torch.cat([pictures, torch.stack([grey, noise, self._mean(unit, grey)])]))
+        return torch.stack(casts)
+
+    def _mean(self, unit: Unit, instead: torch.Tensor) -> torch.Tensor:
+        """The mean of the unit's own reference images, as a maker of pictures could take it."""
+        cohort = self._cohorts[unit]
+        if isinstance(cohort, FVHooksError) or not cohort.reference:
+            return instead
+        return self.store.images(cohort.reference).mean(0)
+
+    @cached_property
+    def _cast_peaks(self) -> Float[np.ndarray, "unit variant member"]:
+        peaks = np.empty((len(self.units), 1 + len(VARIANTS), self._cast.shape[1]))
+        for place, (unit, cast) in enumerate(zip(self.units, self._cast, strict=True)):
+            images = torch.cat([cast, *vary(cast, seed=place).values()])
+            batches = [self._peaks_of(unit, batch) for batch in torch.split(images, _BATCH)]
+            peaks[place] = np.concatenate(batches).reshape(peaks.shape[1:])
+        return peaks
+
+    def _peaks_of(self, unit: Unit, images: torch.Tensor) -> Float[np.ndarray, " image"]:
+        activations = self._read(images, [unit.layer])[unit.layer]
+        layout = self._layout(activations)
+        answers = layout.to_channels(activations)[:, unit.channel]
+        if unit.position is not None:
+            return answers[:, layout.index(unit.position)].numpy()
+        return answers.amax(-1).numpy()
+
+    def _layout(self, activations: torch.Tensor) -> Layout:
+        height, width = (int(side) for side in self.pictures.shape[-2:])
+        return Layout.of(tuple(activations.shape), (height, width))
+
+    def _read(self, images: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+        with torch.no_grad():
+            read = {name: values.float().cpu() for name, values in self.hooked.read(images, layers).items()}
+        for name, values in read.items():
+            if not torch.isfinite(values).all():
+                raise NonFiniteError(
+                    f"Layer {name!r} gives NaN or infinity for pictures or real images of the audit."
+                )
+        return read
+
+
+def _is_placed(unit: Unit) -> bool:
+    """Whether paths of a unit are compared place by place.
+
+    They are for outputs of the model, as in the literature. What an inner unit answers to lies anywhere in an
+    image; its paths are compared by the peak of each channel.
+    """
+    return unit.layer == LOGITS
