@@ -1,1 +1,1 @@
-""""""
+"""How much of the flow to a target passes each channel."""

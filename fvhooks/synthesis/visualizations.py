@@ -59,7 +59,11 @@ def as_visualizations(units: Sequence[Target], images: Any) -> Visualizations:  
         expected = f"Expected pictures as (unit, seed, rgb, y, x) for {len(units)} units"
         raise ShapeError(f"{expected}, got shape {array.shape}.")
     flat = as_images(array.reshape(-1, *array.shape[2:])).numpy().reshape(array.shape)
-    data = xr.Dataset({"images": (("unit", "seed", "rgb", "y", "x"), flat)}, coords=unit_coordinates(units), attrs={"recipe": "given"})
+    data = xr.Dataset(
+        {"images": (("unit", "seed", "rgb", "y", "x"), flat)},
+        coords=unit_coordinates(units),
+        attrs={"recipe": "given"},
+    )
     return Visualizations(data.assign_coords(seed=np.arange(array.shape[1])))
 
 

@@ -1,1 +1,71 @@
-""""""
+"""Ways to make pictures of units: one recipe a file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from fvhooks.errors import MissingInputError
+from fvhooks.hooks import HookedModel
+from fvhooks.registries import Registry
+from fvhooks.store.reading import Store
+from fvhooks.synthesis.engine import Plan
+from fvhooks.synthesis.visualizations import Target
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a recipe is asked for: pictures of some units of one layer.
+
+    Args:
+        hooked: the model.
+        units: all of one layer.
+        store: statistics of real images, where the caller has them.
+        steps: how many, where the caller said so.
+        facets: how many groups the references of each unit are split into.
+        size: (rgb, y, x) of the pictures.
+    """
+
+    hooked: HookedModel
+    units: Sequence[Target]
+    store: Store | None
+    steps: int | None
+    facets: int
+    size: tuple[int, int, int]
+
+    @property
+    def layer(self) -> str:
+        """The layer of the units."""
+        return self.units[0].layer
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.hooked.device
+
+    def need_store(self, recipe: str) -> Store:
+        """The store.
+
+        Raises:
+            MissingInputError: there is none, and the recipe cannot do without.
+        """
+        if self.store is None:
+            raise MissingInputError(
+                f"Recipe {recipe!r} matches real images, so it needs store=…: make one with "
+                "fvhooks.collect(hooked, dataset, 'stats.zarr', layers=[…]). Recipe 'fourier' needs none."
+            )
+        return self.store
+
+
+class Recipe(Protocol):
+    """From a request to a plan, whose objectives have one owner a unit and facet, the unit first."""
+
+    def plan(self, request: Request) -> Plan:
+        """What the engine shall do."""
+        ...
+
+
+RECIPES: Registry[type[Recipe]] = Registry("fvhooks.synthesis.recipes", "recipe")
+
+__all__ = ["RECIPES", "Recipe", "Request"]

@@ -1,0 +1,93 @@
+"""Relevance of inner layers for an inner channel, by any Captum layer attributor."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+
+from fvhooks.errors import NonFiniteError, ShapeError, UnsupportedModelError
+from fvhooks.hooks import HookedModel
+from fvhooks.hooks.addresses import Address
+from fvhooks.units import Layout
+
+Attributor = Callable[[torch.nn.Module, Any], Any]
+"""What makes a Captum attributor from a model and its layers: a class such as `LayerGradientXActivation`."""
+
+
+def default_attributor() -> Attributor:
+    """`LayerGradientXActivation`: one forward and one backward pass for any number of layers."""
+    from captum.attr import LayerGradientXActivation  # noqa: PLC0415 - loads matplotlib
+
+    return LayerGradientXActivation  # type: ignore[no-any-return]
+
+
+def channel_relevance(
+    hooked: HookedModel,
+    images: Float[torch.Tensor, "image rgb y x"],
+    layer: str,
+    channel: int,
+    nodes: Sequence[str],
+    *,
+    attributor: Attributor | None = None,
+) -> dict[str, Float[torch.Tensor, "image channel position"]]:
+    """How much each activation of some layers contributes to the mean activation of one channel.
+
+    Example:
+        >>> import fvhooks as fv
+        >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 3))
+        >>> hooked = fv.attach(net, input_shape=(3, 8, 8))
+        >>> channel_relevance(hooked, torch.rand(5, 3, 8, 8), "2", 1, ["1"])["1"].shape
+        torch.Size([5, 4, 36])
+
+    Args:
+        hooked: the model.
+        images: in [0, 1].
+        layer: where the channel is.
+        channel: the target.
+        nodes: the layers to attribute to; the target's own layer may be one of them.
+        attributor: makes a Captum layer attributor from (model, layer); default `LayerGradientXActivation`.
+
+    Returns:
+        Signed relevance of each node, without a gradient.
+
+    Raises:
+        UnsupportedModelError: the attributor refuses the model; in its own words.
+        NonFiniteError: NaN or infinite relevance; of which images.
+    """
+    make = attributor or default_attributor()
+    modules = hooked.adapter.modules(hooked.model)
+    trunk = hooked.trunk(layer)
+    size = (int(images.shape[-2]), int(images.shape[-1]))
+    found = {}
+    for node in nodes:
+        address = Address.parse(hooked.resolve(node))
+        try:
+            with torch.enable_grad():
+                raw = make(trunk, modules[address.module]).attribute(images, target=channel)
+        except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
+            name = getattr(make, "__name__", type(make).__name__)
+            raise UnsupportedModelError(
+                f"{name} does not work on {type(hooked.model).__name__} at layer {node!r}: {error}. "
+                "Use another attributor; LayerGradientXActivation works on every differentiable model."
+            ) from error
+        if isinstance(raw, (tuple, list)):
+            raw = address.select(raw) if address.items else raw[0]
+        found[node] = _as_channels(raw.detach(), node, size, len(images))
+    return found
+
+
+def _as_channels(
+    raw: torch.Tensor, node: str, size: tuple[int, int], images: int
+) -> Float[torch.Tensor, "image channel position"]:
+    if len(raw) != images:
+        raise ShapeError(
+            f"Expected relevance of {images} images at layer {node!r}, got shape {tuple(raw.shape)}."
+        )
+    values = Layout.of(tuple(raw.shape), size).to_channels(raw).float()
+    if not bool(torch.isfinite(values).all()):
+        bad = (~torch.isfinite(values)).flatten(1).any(1).nonzero().flatten().tolist()
+        raise NonFiniteError(
+            f"Relevance at layer {node!r} is NaN or infinite for images {bad} of the batch of {images}."
+        )
+    return values

@@ -1,0 +1,188 @@
+"""Many pictures of many units in one batch. The engine knows no recipe, only a plan."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from tqdm.auto import tqdm
+
+from fvhooks.errors import NonFiniteError
+from fvhooks.hooks import HookedModel
+from fvhooks.synthesis.images import Parametrization
+from fvhooks.synthesis.objectives import Objective, Seen
+from fvhooks.synthesis.transforms import Transform
+from fvhooks.units import Layout
+
+Start = Callable[[Sequence[torch.Generator]], Parametrization]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Adam with a linear warm-up and a cosine decay.
+
+    Args:
+        steps: how many.
+        rate: the learning rate after the warm-up.
+        warmup: steps until then.
+        betas: of Adam.
+    """
+
+    steps: int
+    rate: float
+    warmup: int = 20
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def at(self, step: int) -> float:
+        """The learning rate of a step, counting from 0."""
+        if step < self.warmup:
+            return self.rate * (step + 1) / self.warmup
+        return (
+            self.rate
+            * 0.5
+            * (1 + math.cos(math.pi * (step - self.warmup) / max(self.steps - self.warmup, 1)))
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything the engine needs for the pictures of one group of units.
+
+    Args:
+        start: makes the pictures of a batch from one generator a picture.
+        transforms: applied in order, before the model.
+        terms: (weight, objective) pairs that are summed.
+        schedule: of the optimiser.
+        alpha: keep how strongly each place was pulled at, for transparency.
+    """
+
+    start: Start
+    terms: Sequence[tuple[float, Objective]]
+    schedule: Schedule
+    transforms: Sequence[Transform] = ()
+    alpha: bool = True
+
+    @property
+    def layers(self) -> list[str]:
+        """Every layer that a term reads."""
+        return list(dict.fromkeys(layer for _, term in self.terms for layer in term.layers))
+
+
+@dataclass
+class Batch:
+    """What came out for a batch of pictures.
+
+    Args:
+        images: the last iterates, in [0, 1].
+        loss: of each picture at each step.
+        alpha: summed absolute gradient of each pixel, 98th percentile scaled to 1; None where not asked for.
+    """
+
+    images: Float[torch.Tensor, "picture rgb y x"]
+    loss: Float[torch.Tensor, "picture step"]
+    alpha: Float[torch.Tensor, "picture y x"] | None = field(default=None)
+
+
+def synthesise(
+    hooked: HookedModel,
+    plan: Plan,
+    owner: Sequence[int],
+    seeds: Sequence[tuple[int, ...]],
+    bar: "tqdm[Any] | None" = None,
+) -> Batch:
+    """Optimise one batch of pictures.
+
+    Each picture has its own generator, its own term of the loss and its own optimiser state: it does not
+    depend on which others are in the batch. In a batch of the same size it is the same to the bit.
+
+    Args:
+        hooked: the model.
+        plan: what to optimise and how.
+        owner: the index of each picture's unit in the plan's objectives.
+        seeds: what each picture's generator starts from.
+        bar: a progress bar, moved by one a step.
+
+    Raises:
+        NonFiniteError: a loss became NaN or infinite; which pictures, at which step.
+    """
+    generators = [torch.Generator().manual_seed(_mix(seed)) for seed in seeds]
+    pictures = plan.start(generators)
+    optimiser = torch.optim.Adam(pictures.parameters(), lr=plan.schedule.rate, betas=plan.schedule.betas)
+    owners = torch.tensor(list(owner))
+    losses, pull = [], None
+    with torch.enable_grad():
+        for step in range(plan.schedule.steps):
+            for group in optimiser.param_groups:
+                group["lr"] = plan.schedule.at(step)
+            images = pictures.images()
+            if plan.alpha:
+                images.retain_grad()
+            loss = _loss(hooked, plan, images, generators, owners)
+            if step % 16 == 0 or step == plan.schedule.steps - 1:  # a look costs a synchronisation on a GPU
+                _check_finite(loss, step)
+            optimiser.zero_grad(set_to_none=True)
+            loss.sum().backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            pictures.constrain()
+            losses.append(loss.detach())
+            if plan.alpha and images.grad is not None:
+                strength = images.grad.abs().sum(1)
+                pull = strength if pull is None else pull.add_(strength)
+            if bar is not None:
+                bar.update()
+    final = pictures.images().detach().clamp(0, 1)
+    return Batch(final, torch.stack(losses, 1), None if pull is None else _transparency(pull))
+
+
+def look(
+    hooked: HookedModel, images: Float[torch.Tensor, "picture rgb y x"], layers: Sequence[str]
+) -> dict[str, Float[torch.Tensor, "picture channel position"]]:
+    """What the layers give for pictures in [0, 1], as `[picture, channel, position]` in float32."""
+    normalized = hooked.preprocessing.normalize(images).to(hooked.dtype)
+    found = hooked.read_normalized(normalized, list(layers)) if layers else {}
+    size = (int(images.shape[-2]), int(images.shape[-1]))
+    return {
+        name: Layout.of(tuple(values.shape), size).to_channels(values).float()
+        for name, values in found.items()
+    }
+
+
+def _loss(
+    hooked: HookedModel,
+    plan: Plan,
+    images: Float[torch.Tensor, "picture rgb y x"],
+    generators: Sequence[torch.Generator],
+    owner: Int[torch.Tensor, " picture"],
+) -> Float[torch.Tensor, " picture"]:
+    shown = images
+    for transform in plan.transforms:
+        shown = transform(shown, generators)
+    seen = Seen(look(hooked, shown, plan.layers), shown, owner)
+    parts = [weight * term(seen) for weight, term in plan.terms]
+    return torch.stack(parts).sum(0)
+
+
+def _check_finite(loss: Float[torch.Tensor, " picture"], step: int) -> None:
+    bad = (~torch.isfinite(loss)).nonzero().flatten().tolist()
+    if bad:
+        raise NonFiniteError(
+            f"The loss of pictures {bad} of the batch became NaN or infinite at step {step}. "
+            "Check the model for non-finite activations with hooked.read, or run it in float32."
+        )
+
+
+def _transparency(pull: Float[torch.Tensor, "picture y x"]) -> Float[torch.Tensor, "picture y x"]:
+    flat = pull.flatten(1)
+    top = torch.quantile(flat, 0.98, dim=1).clamp(min=1e-20).view(-1, 1, 1)
+    return (pull / top).clamp(0, 1)
+
+
+def _mix(seed: tuple[int, ...]) -> int:
+    """One number from several, so that neighbouring seeds give unrelated pictures."""
+    mixed = 0x9E3779B97F4A7C15
+    for part in seed:
+        mixed = ((mixed ^ part) * 0xBF58476D1CE4E5B9) % 2**63
+        mixed ^= mixed >> 31
+    return mixed

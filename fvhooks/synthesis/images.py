@@ -1,0 +1,123 @@
+"""Where a picture lives while it is optimised: its pixels, or their Fourier spectrum."""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+
+Pictures = Float[torch.Tensor, "picture rgb y x"]
+
+# Square root of the colour covariance of natural images (Olah et al. 2017), largest column of length 1.
+_NATURAL_COLOURS = ((0.561, 0.194, 0.043), (0.583, 0.0, -0.108), (0.583, -0.194, 0.065))
+_SPREAD = 0.02  # standard deviation of a fresh picture's pixels before the sigmoid
+
+
+class Parametrization(Protocol):
+    """Pictures as functions of tensors that an optimiser can change."""
+
+    def parameters(self) -> list[torch.Tensor]:
+        """The tensors to optimise, the first axis a picture."""
+        ...
+
+    def images(self) -> Pictures:
+        """The pictures, in [0, 1]; differentiable."""
+        ...
+
+    def constrain(self) -> None:
+        """Bring the parameters back to where they are valid, after a step."""
+        ...
+
+
+class PixelImages:
+    """Pictures as raw pixels, clamped to [0, 1] after every step.
+
+    Args:
+        size: (rgb, y, x).
+        generators: one a picture, on the CPU.
+        device: where the pictures are.
+    """
+
+    def __init__(
+        self, size: tuple[int, int, int], generators: Sequence[torch.Generator], device: torch.device
+    ) -> None:
+        noise = torch.stack([torch.randn(size, generator=generator) for generator in generators])
+        self.pixels = (0.5 + 0.2 * noise).clamp(0, 1).to(device).requires_grad_()
+
+    def parameters(self) -> list[torch.Tensor]:
+        """The pixels."""
+        return [self.pixels]
+
+    def images(self) -> Pictures:
+        """The pixels themselves."""
+        return self.pixels
+
+    def constrain(self) -> None:
+        """Clamp to [0, 1]."""
+        with torch.no_grad():
+            self.pixels.clamp_(0, 1)
+
+
+class FourierImages:
+    """Pictures as Fourier coefficients whose scale falls with frequency, in decorrelated colours.
+
+    A step of equal size in every coefficient then changes a picture as natural images differ: mostly in
+    large, smooth, grey structures (Olah et al. 2017).
+
+    Args:
+        size: (rgb, y, x).
+        generators: one a picture, on the CPU.
+        device: where the pictures are.
+        decay: the scale of a coefficient falls as frequency to this power.
+        mean: colour that an empty spectrum shows, one number a channel in [0, 1]; None: mid-grey.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int, int],
+        generators: Sequence[torch.Generator],
+        device: torch.device,
+        *,
+        decay: float = 1.0,
+        mean: Sequence[float] | None = None,
+    ) -> None:
+        self.size = size
+        channels, height, width = size
+        shape = (channels, height, width // 2 + 1, 2)
+        self.scale = _falling(height, width, decay).to(device)
+        self.colours = (
+            torch.tensor(_NATURAL_COLOURS, device=device)
+            if channels == 3
+            else torch.eye(channels, device=device)
+        )
+        level = torch.tensor(list(mean) if mean is not None else [0.5] * channels).clamp(0.02, 0.98)
+        self.offset = torch.logit(level).view(1, -1, 1, 1).to(device)
+        noise = torch.stack([torch.randn(shape, generator=generator) for generator in generators])
+        self.spectrum = (_SPREAD * noise).to(device).requires_grad_()
+
+    def parameters(self) -> list[torch.Tensor]:
+        """Real and imaginary part of each coefficient."""
+        return [self.spectrum]
+
+    def images(self) -> Pictures:
+        """Inverse transform, colour correlation, sigmoid."""
+        coefficients = torch.view_as_complex(self.spectrum) * self.scale
+        planes = torch.fft.irfft2(coefficients, s=self.size[1:], norm="ortho")
+        mixed = torch.einsum("ij,njyx->niyx", self.colours, planes) if self.size[0] == 3 else planes
+        return torch.sigmoid(mixed + self.offset)
+
+    def constrain(self) -> None:
+        """Nothing to do: the sigmoid keeps the pictures in [0, 1]."""
+
+
+def _falling(height: int, width: int, decay: float) -> Float[torch.Tensor, "fy fx"]:
+    """1 / frequency ** decay, so scaled that coefficients of variance 1 give pixels of variance 1."""
+    fy, fx = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
+    scale = torch.sqrt(fy**2 + fx**2).clamp(min=1 / max(height, width)) ** -decay
+    double = torch.full_like(scale, 2.0)  # rfft2 keeps one half of the coefficients: the others repeat it
+    double[:, 0] = 1.0
+    if width % 2 == 0:
+        double[:, -1] = 1.0
+    variance = (double * scale**2 * 2).sum() / (height * width)  # 2: real and imaginary part
+    return scale / math.sqrt(float(variance))

@@ -1,0 +1,27 @@
+"""Prefer smooth pictures."""
+
+import torch
+from jaxtyping import Float
+
+from fvhooks.synthesis.objectives import Seen
+
+
+class TotalVariation:
+    """Euclidean norm of the differences of neighbours, summed over four directions, as DeepInversion and VITAL do.
+
+    The norm is not squared, and the directions are across, down and both diagonals.
+    """
+
+    layers: tuple[str, ...] = ()
+
+    def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
+        """The loss of each picture."""
+        x = seen.pictures
+        differences = (
+            x[..., 1:] - x[..., :-1],
+            x[..., 1:, :] - x[..., :-1, :],
+            x[..., 1:, 1:] - x[..., :-1, :-1],
+            x[..., 1:, :-1] - x[..., :-1, 1:],
+        )
+        norms = [torch.linalg.vector_norm(difference, dim=(1, 2, 3)) for difference in differences]
+        return torch.stack(norms).sum(0)

@@ -1,0 +1,227 @@
+"""`fvhooks.visualize`: from units to pictures."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+from tqdm.auto import tqdm
+
+from fvhooks.errors import ImageError, LayerNotFoundError, NonFiniteError
+from fvhooks.hooks import HookedModel
+from fvhooks.store.reading import Store
+from fvhooks.synthesis.engine import Batch, Plan, look, synthesise
+from fvhooks.synthesis.objectives import Seen
+from fvhooks.synthesis.objectives.activation import responses
+from fvhooks.synthesis.recipes import RECIPES, Recipe, Request
+from fvhooks.synthesis.visualizations import Target, Visualizations, unit_coordinates
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One picture to make: its place in the result, its owner in the plan, what its generator starts from."""
+
+    unit: int
+    seed: int
+    owner: int
+    start: tuple[int, ...]
+
+
+def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
+    hooked: HookedModel,
+    units: Target | Sequence[Target],
+    recipe: str | Recipe = "vital",
+    store: Store | None = None,
+    *,
+    seeds: int | Sequence[int] = 3,
+    facets: int = 1,
+    steps: int | None = None,
+    batch_size: int = 16,
+    show_progress: bool = True,
+) -> Visualizations:
+    """Make pictures of what units look for.
+
+    Units of one layer share batches of `batch_size` pictures. A picture does not depend on what else is in
+    its batch; with the same batch shape it is the same to the bit, with another one the same up to rounding.
+
+    Example:
+        >>> vis = fv.visualize(hooked, [fv.Unit.logit(207)], store=store)  # doctest: +SKIP
+        >>> vis.images.dims                                                # doctest: +SKIP
+        ('unit', 'seed', 'rgb', 'y', 'x')
+
+    Args:
+        hooked: the model.
+        units: what to make pictures of: channels, outputs (`Unit.logit`) or directions.
+        recipe: the name of a registered recipe, or one with settings of its own, such as `Vital(steps=500)`.
+        store: statistics of real images; `vital` needs it.
+        seeds: how many pictures a unit, or which seeds.
+        facets: split each unit's references into so many groups; picture `i` follows group `i % facets`.
+        steps: instead of the recipe's own number.
+        batch_size: pictures at a time, at most.
+        show_progress: whether to show a bar.
+
+    Returns:
+        `images` (unit, seed, rgb, y, x) in [0, 1], `alpha` (unit, seed, y, x) in [0, 1], `activation`
+        (unit, seed): the unit's strongest response to the finished picture, `loss` (unit, seed, step), and
+        `flag` (unit, seed): empty, or what is wrong with a picture.
+
+    Raises:
+        LayerNotFoundError: an unknown layer, a channel that it does not have.
+        MissingInputError: the recipe needs a store, a label or a data set that is not there.
+        StoreError: the store is of another model.
+        NonFiniteError: the loss became NaN or infinite.
+    """
+    listed = list(units) if isinstance(units, Sequence) else [units]
+    if not listed:
+        raise LayerNotFoundError("There is nothing to visualize: units is empty.")
+    chosen = RECIPES[recipe]() if isinstance(recipe, str) else recipe
+    numbers = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
+    size = hooked.preprocessing.input_shape
+    if size is None:
+        raise ImageError(
+            "The size of the pictures is not known: pass input_shape=(rgb, y, x) to fvhooks.attach."
+        )
+    _check_units(hooked, listed)
+    if store is not None:
+        store.require(hooked)
+    results: dict[tuple[int, int], _Picture] = {}
+    groups = _by_layer(listed)
+    plans = [
+        chosen.plan(Request(hooked, [listed[i] for i in group], store, steps, facets, size))
+        for group in groups
+    ]
+    jobs = [_jobs(listed, group, numbers, facets) for group in groups]
+    total = sum(
+        plan.schedule.steps * -(-len(job) // batch_size) for plan, job in zip(plans, jobs, strict=True)
+    )
+    with tqdm(total=total, desc="visualize", unit="step", disable=not show_progress) as bar:
+        for plan, group, job in zip(plans, groups, jobs, strict=True):
+            for part in _portions(job, batch_size):
+                results |= _make(hooked, plan, [listed[i] for i in group], part, facets, bar)
+    return _gather(
+        listed, numbers, results, recipe if isinstance(recipe, str) else type(recipe).__name__.lower(), facets
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    image: Float[np.ndarray, "rgb y x"]
+    alpha: Float[np.ndarray, "y x"] | None
+    loss: Float[np.ndarray, " step"]
+    activation: float
+    flag: str
+
+
+def _check_units(hooked: HookedModel, units: Sequence[Target]) -> None:
+    for unit in units:
+        layout = hooked.layout(hooked.resolve(unit.layer))
+        count = len(unit.vector) if hasattr(unit, "vector") else unit.channel + 1
+        if count > layout.channels:
+            raise LayerNotFoundError(
+                f"Layer {unit.layer!r} has {layout.channels} channels; there is no unit {unit.id!r}."
+            )
+
+
+def _by_layer(units: Sequence[Target]) -> list[list[int]]:
+    groups: dict[str, list[int]] = {}
+    for index, unit in enumerate(units):
+        groups.setdefault(unit.layer, []).append(index)
+    return list(groups.values())
+
+
+def _jobs(units: Sequence[Target], group: Sequence[int], seeds: Sequence[int], facets: int) -> list[_Job]:
+    return [
+        _Job(unit, place, local * facets + place % facets, (_hash(units[unit].id), seed))
+        for local, unit in enumerate(group)
+        for place, seed in enumerate(seeds)
+    ]
+
+
+def _portions(jobs: Sequence[_Job], batch_size: int) -> Iterator[list[_Job]]:
+    """Few and even batches of one size; the last is filled up by repeating a picture."""
+    batches = -(-len(jobs) // batch_size)
+    size = -(-len(jobs) // batches)
+    for first in range(0, len(jobs), size):
+        part = list(jobs[first : first + size])
+        yield part + [part[-1]] * (size - len(part))
+
+
+def _make(
+    hooked: HookedModel,
+    plan: Plan,
+    units: Sequence[Target],
+    jobs: Sequence[_Job],
+    facets: int,
+    bar: "tqdm[Any]",
+) -> dict[tuple[int, int], _Picture]:
+    try:
+        batch = synthesise(hooked, plan, [job.owner for job in jobs], [job.start for job in jobs], bar)
+    except NonFiniteError as error:
+        names = sorted({units[job.owner // facets].id for job in jobs})
+        raise NonFiniteError(f"While visualizing {', '.join(names)}: {error}") from error
+    peaks = _peaks(hooked, units, batch, [job.owner // facets for job in jobs])
+    return {
+        (job.unit, job.seed): _Picture(
+            batch.images[i].cpu().numpy(),
+            None if batch.alpha is None else batch.alpha[i].cpu().numpy(),
+            batch.loss[i].cpu().numpy(),
+            peaks[i],
+            _flag(batch, i, peaks[i]),
+        )
+        for i, job in enumerate(jobs)
+    }
+
+
+def _peaks(hooked: HookedModel, units: Sequence[Target], batch: Batch, owner: Sequence[int]) -> list[float]:
+    layer = units[0].layer
+    with torch.no_grad():
+        seen = Seen(look(hooked, batch.images, [layer]), batch.images, torch.tensor(owner))
+    return [float(values.max()) for values in responses(seen, units, hooked.layout(layer))]
+
+
+def _flag(batch: Batch, index: int, peak: float) -> str:
+    if batch.alpha is not None and not bool(batch.alpha[index].any()):
+        return "nothing changed: no gradient reached the picture"
+    if peak == 0:
+        return "the unit does not fire for the finished picture"
+    return ""
+
+
+def _gather(
+    units: Sequence[Target],
+    seeds: Sequence[int],
+    pictures: dict[tuple[int, int], _Picture],
+    recipe: str,
+    facets: int,
+) -> Visualizations:
+    grid = [[pictures[unit, seed] for seed in range(len(seeds))] for unit in range(len(units))]
+    longest = max(len(picture.loss) for row in grid for picture in row)
+    arrays = {
+        "images": (("unit", "seed", "rgb", "y", "x"), np.stack([[p.image for p in row] for row in grid])),
+        "activation": (("unit", "seed"), np.array([[p.activation for p in row] for row in grid], np.float32)),
+        "loss": (
+            ("unit", "seed", "step"),
+            np.stack([[_padded(p.loss, longest) for p in row] for row in grid]),
+        ),
+        "flag": (("unit", "seed"), np.array([[p.flag for p in row] for row in grid], dtype=object)),
+    }
+    if grid[0][0].alpha is not None:
+        arrays["alpha"] = (("unit", "seed", "y", "x"), np.stack([[p.alpha for p in row] for row in grid]))
+    data = xr.Dataset(
+        arrays,
+        coords={**unit_coordinates(units), "seed": list(seeds)},
+        attrs={"recipe": recipe, "facets": facets},
+    )
+    return Visualizations(data)
+
+
+def _padded(loss: Float[np.ndarray, " step"], steps: int) -> Float[np.ndarray, " step"]:
+    return np.pad(loss, (0, steps - len(loss)), constant_values=np.nan)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

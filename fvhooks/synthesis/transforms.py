@@ -1,0 +1,71 @@
+"""What is done to the pictures before the model sees them, another draw each step and picture."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from jaxtyping import Float
+
+Pictures = Float[torch.Tensor, "picture rgb y x"]
+
+
+class Transform(Protocol):
+    """A random, differentiable change of pictures that keeps their size."""
+
+    def __call__(self, pictures: Pictures, generators: Sequence[torch.Generator]) -> Pictures:
+        """Change each picture by a draw from its own generator."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """Shift in a circle by up to `pixels` up, down, left and right, so that no border is special.
+
+    Args:
+        pixels: largest shift.
+    """
+
+    pixels: int
+
+    def __call__(self, pictures: Pictures, generators: Sequence[torch.Generator]) -> Pictures:
+        """The shifted pictures."""
+        if self.pixels == 0:
+            return pictures
+        span = (-self.pixels, self.pixels + 1)
+        shifts = [torch.randint(*span, (2,), generator=generator).tolist() for generator in generators]
+        rolled = [torch.roll(picture, shift, (1, 2)) for picture, shift in zip(pictures, shifts, strict=True)]
+        return torch.stack(rolled)
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """Shift, scale and rotate in one resampling of fixed size, mirrored at the borders.
+
+    Args:
+        shift: largest shift as a fraction of the side.
+        scale: smallest and largest magnification.
+        rotate: largest rotation in degrees.
+    """
+
+    shift: float = 0.05
+    scale: tuple[float, float] = (0.9, 1.1)
+    rotate: float = 10.0
+
+    def __call__(self, pictures: Pictures, generators: Sequence[torch.Generator]) -> Pictures:
+        """The resampled pictures."""
+        draws = torch.stack([torch.rand(4, generator=generator) for generator in generators])
+        size = self.scale[0] + (self.scale[1] - self.scale[0]) * draws[:, 0]
+        angle = math.radians(self.rotate) * (2 * draws[:, 1] - 1)
+        cosine, sine = torch.cos(angle) / size, torch.sin(angle) / size
+        shift = 2 * self.shift * (2 * draws[:, 2:] - 1)
+        aspect = pictures.shape[-2] / pictures.shape[-1]
+        rows = [
+            torch.stack([cosine, -sine * aspect, shift[:, 0]], 1),
+            torch.stack([sine / aspect, cosine, shift[:, 1]], 1),
+        ]
+        matrices = torch.stack(rows, 1).to(pictures.device)
+        grid = F.affine_grid(matrices, list(pictures.shape), align_corners=False)
+        return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
