@@ -18,6 +18,7 @@ BINS = 40
 THUMB = 96
 """The longest side of a top image on a card, in pixels."""
 
+_UNLABELLED = "-1"
 _AUDITED = ("verdict", "value", "low", "high", "limit", "reason", "family")
 _BROKEN = "The recipe gave no numbers for parts of these pictures; they are shown in black."
 _NO_STORE = "No store was given, so that nothing natural stands beside the pictures."
@@ -185,7 +186,8 @@ def _tops(store: Statistics, data: xr.Dataset, top: int) -> dict[str, Any]:
             numbers[name][index, :size] = [np.nan if centre is None else centre[place] for centre in centres]
         words["top_id"][index, :size] = [str(value) for value in found["id"].values]
         if "label" in found:
-            words["top_label"][index, :size] = [str(value) for value in found["label"].values]
+            labels = [str(value) for value in found["label"].values]
+            words["top_label"][index, :size] = ["" if label == _UNLABELLED else label for label in labels]
         cells[:, index] = 1 / layout.grid[0], 1 / layout.grid[1]
         try:
             thumbs[index] = _thumbnails(store.images(found["id"].values))

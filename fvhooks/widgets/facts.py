@@ -145,8 +145,9 @@ def _top(unit: xr.Dataset, rank: int) -> Top:
         height, width = max(height, _MIN_BOX), max(width, _MIN_BOX)
         top_edge, left = min(max(y - height / 2, 0), 1 - height), min(max(x - width / 2, 0), 1 - width)
         box = (round(top_edge, 4), round(left, 4), round(height, 4), round(width, 4))
-    words = {name: str(top[f"top_{name}"].item()) for name in ("id", "label")}
-    return {"id": words["id"], "label": words["label"], "value": number(float(top["top_value"])), "box": box}
+    name, label = (str(top[key].item()) for key in ("top_id", "top_label"))
+    named = f"label {label}" if label.isdigit() else label
+    return {"id": name, "label": named, "value": number(float(top["top_value"])), "box": box}
 
 
 def _notes(unit: xr.Dataset) -> list[str]:
