@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fvhooks.results import load
     from fvhooks.store.collection import collect
     from fvhooks.store.reading import Store, open_store
+    from fvhooks.synthesis.rendering import visualize
+    from fvhooks.synthesis.visualizations import Visualizations, as_visualizations
     from fvhooks.unit_cards import UnitCards, cards
     from fvhooks.widgets.visualizations import contact_sheet
 
@@ -24,12 +26,15 @@ _LAZY: dict[str, str] = {
     "AuditReport": "fvhooks.reliability.audits",
     "Store": "fvhooks.store.reading",
     "UnitCards": "fvhooks.unit_cards",
+    "Visualizations": "fvhooks.synthesis.visualizations",
+    "as_visualizations": "fvhooks.synthesis.visualizations",
     "audit": "fvhooks.reliability.audits",
     "cards": "fvhooks.unit_cards",
     "collect": "fvhooks.store.collection",
     "contact_sheet": "fvhooks.widgets.visualizations",
     "load": "fvhooks.results",
     "open_store": "fvhooks.store.reading",
+    "visualize": "fvhooks.synthesis.rendering",
 }
 
 __all__ = [
@@ -42,6 +47,8 @@ __all__ = [
     "Store",
     "Unit",
     "UnitCards",
+    "Visualizations",
+    "as_visualizations",
     "attach",
     "audit",
     "cards",
@@ -49,6 +56,7 @@ __all__ = [
     "contact_sheet",
     "load",
     "open_store",
+    "visualize",
 ]
 
 

@@ -13,4 +13,5 @@ class PixelNorm:
 
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
         """The loss of each picture."""
-        return torch.linalg.vector_norm(seen.pictures, dim=(1, 2, 3))
+        norm: torch.Tensor = torch.linalg.vector_norm(seen.pictures, dim=(1, 2, 3))
+        return norm

@@ -7,7 +7,7 @@ from fvhooks.synthesis.objectives import Seen
 
 
 class TotalVariation:
-    """Euclidean norm of the differences of neighbours, summed over four directions, as DeepInversion and VITAL do.
+    """Euclidean norm of the differences of neighbours, over four directions, as in VITAL.
 
     The norm is not squared, and the directions are across, down and both diagonals.
     """
