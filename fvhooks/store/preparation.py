@@ -38,7 +38,7 @@ class Settings:
     references: int = 50
     ranks: int | None = 256
     shard_size: int | None = None
-    label_of_logit: Sequence[int] | None = None
+    label_of_logit: tuple[int, ...] | None = None
     decode_threads: int | None = None
     threads: int | None = None
 
@@ -52,6 +52,8 @@ class Settings:
             raise TypeError(
                 f"collect() has no option {unknown[0]!r}.{hint} All: {', '.join(cls.__dataclass_fields__)}."
             )
+        if chosen.get("label_of_logit") is not None:
+            chosen["label_of_logit"] = tuple(int(label) for label in chosen["label_of_logit"])
         settings = cls(**chosen)
         for name in ("batch_size", "references", "shard_size", "decode_threads", "threads"):
             value = getattr(settings, name)
@@ -131,7 +133,7 @@ def _lasting(settings: Settings, plan: Plan) -> dict[str, Any]:
         "references": settings.references,
         "ranks": settings.ranks,
         "shard_size": plan.shard_size,
-        "label_of_logit": None if logits is None else [int(label) for label in logits],
+        "label_of_logit": None if logits is None else list(logits),
     }
 
 

@@ -1,7 +1,7 @@
 """A user's data set, as the store sees it: ids, labels and pictures, by index."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,8 @@ class Source:
 
     dataset: Any
     preprocessing: Preprocessing
-    given_ids: Sequence[str] | None = None
-    given_labels: Sequence[int] | None = None
+    given_ids: Iterable[str] | None = None
+    given_labels: Iterable[int] | None = None
     size: tuple[int, int] | None = None
     ids: list[str] = field(init=False, repr=False)
 
@@ -167,7 +167,7 @@ def _relative(path: Any, root: Any) -> str:  # noqa: ANN401 - str or Path
     return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.as_posix()
 
 
-def _find_labels(dataset: Any) -> Sequence[Any] | None:  # noqa: ANN401
+def _find_labels(dataset: Any) -> Iterable[Any] | None:  # noqa: ANN401
     inner, indices = _unwrapped(dataset)
     if isinstance(inner, torch.utils.data.TensorDataset) and len(inner.tensors) > 1:
         listed: Any = inner.tensors[1]
@@ -202,7 +202,7 @@ def _as_label(label: Any) -> int | None:  # noqa: ANN401
     )
 
 
-def _checked_labels(labels: Sequence[Any], count: int) -> Int[np.ndarray, " item"]:
+def _checked_labels(labels: Iterable[Any], count: int) -> Int[np.ndarray, " item"]:
     array = np.array([_as_label(label) for label in labels], dtype=np.int64)
     if len(array) != count:
         raise MissingInputError(f"Expected one label for each of {count} items, got {len(array)}.")

@@ -49,7 +49,9 @@ def test_batches_leave_no_trace(name: str, cuts: list[int], seed: int) -> None:
 @pytest.mark.parametrize("name", sorted(EMPTY))
 @given(sizes=st.tuples(*[st.integers(0, 4)] * 3), seed=st.integers(0, 9))
 @settings(max_examples=25, deadline=None)
-def test_merging_is_associative_and_equals_one_pass(name: str, sizes: tuple[int, int, int], seed: int) -> None:
+def test_merging_is_associative_and_equals_one_pass(
+    name: str, sizes: tuple[int, int, int], seed: int
+) -> None:
     values = _values(name, sum(sizes), seed)
     a, b, c = (_seen(name, part) for part in values.split(list(sizes)))
     left, right, once = a.merge(b).merge(c), a.merge(b.merge(c)), _seen(name, values)
