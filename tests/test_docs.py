@@ -33,7 +33,7 @@ def test_the_examples_of_a_page_run_one_after_the_other(page: Path, tmp_path, mo
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_python_is_marked_so_that_it_runs(page: Path) -> None:
-    fences = re.findall(r"^```+\s*(\S*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    fences = re.findall(r"^```+ *(\S*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert set(fences) <= {"", "python", "bash", "text"}
 
 
