@@ -117,11 +117,11 @@ def _widget_class() -> type[Any]:
 def answer(cards: UnitCards, message: Any) -> tuple[dict[str, Any], list[bytes]]:  # noqa: ANN401
     """What Python sends when the browser asks for a unit that did not travel with the widget."""
     unit = message.get("unit") if isinstance(message, dict) else None
-    places = np.flatnonzero(cards.data["unit"].values == unit)
-    if not len(places):
+    units = [str(name) for name in cards.data["unit"].values]
+    if not isinstance(unit, str) or unit not in units:
         return {"type": "error", "text": f"These cards have no unit {unit!r}."}, []
     packer = Packer()
-    content = portion(cards, int(places[0]), INLINE_BYTES).pack(packer)
+    content = portion(cards, units.index(unit), INLINE_BYTES).pack(packer)
     return {"type": "content", "unit": unit, "content": content}, [packer.packed]
 
 

@@ -39,7 +39,8 @@ def encode(picture: UInt8[np.ndarray, "rgb y x"], side: int | None = None) -> by
     if max(image.size) <= LOSSLESS_SIDE:
         image.save(out, "PNG", optimize=True)
     else:
-        image.save(out, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
+        # not optimize=True: Pillow then fails on pictures of noise, whose bytes outgrow its buffer
+        image.save(out, "JPEG", quality=_QUALITY, subsampling=0)
     return out.getvalue()
 
 

@@ -1,0 +1,167 @@
+"""Cards made up for the views, and a headless browser to look at them."""
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from fvhooks.synthesis.visualizations import unit_coordinates
+from fvhooks.unit_cards import UnitCards
+from fvhooks.units import Unit
+from fvhooks.widgets.assets import find_asset
+
+CHROMIUM = "/usr/bin/chromium"
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+UNITS, SEEDS, TOPS = 3, 2, 4
+HOSTILE = '<img src=x onerror="window.hacked=1">&"\''
+
+
+def make_cards(units: int = UNITS, seeds: int = SEEDS, side: int = 80) -> UnitCards:
+    """Cards whose numbers are known: the picture of unit u and seed s is plain and reaches 10 (u + 1) + s."""
+    names = [Unit("layer4", channel) for channel in range(units)]
+    shade = np.add.outer(np.arange(units) * 40, np.arange(seeds) * 15).astype(np.uint8)
+    picture = np.broadcast_to(shade[:, :, None, None, None], (units, seeds, 3, side, side)).copy()
+    picture[:, :, 0] = 200
+    alpha = np.broadcast_to(np.linspace(0, 255, side, dtype=np.uint8), (units, seeds, side, side)).copy()
+    own = 10.0 * np.arange(1, units + 1)[:, None] + np.arange(seeds)
+    across, pairs = ("unit", "top"), ("unit", "check")
+    words = np.array([f"image {rank}" for rank in range(TOPS)], dtype=object)
+    verdicts = np.array([["contradicted", "not contradicted"]] * units, dtype=object)
+    data: dict[str, Any] = {
+        "picture": (("unit", "seed", "rgb", "y", "x"), picture),
+        "alpha": (("unit", "seed", "y", "x"), alpha),
+        "own": (("unit", "seed"), own),
+        "exceeds": (("unit", "seed"), np.full((units, seeds), 0.5)),
+        "note": ("unit", np.full(units, "", dtype=object)),
+        "histogram": (("unit", "bin"), np.tile(np.array([1, 4, 2]), (units, 1))),
+        "edge": (("unit", "edges"), np.tile(np.array([0.0, 10.0, 20.0, 40.0]), (units, 1))),
+        "natural_images": ("unit", np.full(units, 7)),
+        "top_image": (
+            ("unit", "top", "rgb", "ty", "tx"),
+            np.full((units, TOPS, 3, 32, 32), 90, np.uint8),
+        ),
+        "top_value": (across, np.tile(np.array([4.0, 3.0, 2.0, np.nan]), (units, 1))),
+        "top_y": (across, np.full((units, TOPS), 0.25)),
+        "top_x": (across, np.full((units, TOPS), 0.75)),
+        "cell_y": ("unit", np.full(units, 0.5)),
+        "cell_x": ("unit", np.full(units, 0.5)),
+        "top_id": (across, np.tile(words, (units, 1))),
+        "top_label": (across, np.full((units, TOPS), HOSTILE, dtype=object)),
+        "verdict": (pairs, verdicts),
+        "reason": (pairs, np.full((units, 2), "as it is", dtype=object)),
+        **{
+            name: (pairs, np.full((units, 2), value))
+            for name, value in (("value", 0.5), ("low", 0.4), ("high", 0.6))
+        },
+        "limit": (pairs, np.full((units, 2), 0.3)),
+        "family": ("check", np.array(["off_path", "off_path"], dtype=object)),
+    }
+    coords = {
+        **unit_coordinates(names),
+        "seed": np.arange(seeds),
+        "check": ["path_similarity", "activation_gap"],
+    }
+    return UnitCards(xr.Dataset(data, coords=coords, attrs={"recipe": "fourier"}))
+
+
+@pytest.fixture
+def cards() -> UnitCards:
+    return make_cards()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless browser; skips where there is none."""
+    if shutil.which(CHROMIUM) is None:
+        pytest.skip(f"no browser at {CHROMIUM}")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+PAGE = """<!doctype html><html lang=en><meta charset=utf-8><style>%(css)s</style><div id=root></div>
+<script type=module>
+import view from "/card.js";
+const state = %(state)s, listeners = {};
+state.blobs = new DataView(Uint8Array.from(atob("%(blobs)s"), (c) => c.charCodeAt(0)).buffer);
+const emit = (name, ...args) => (listeners[name] ?? []).slice().forEach((listen) => listen(...args));
+window.sent = []; window.saved = 0; window.listeners = listeners; window.emit = emit;
+window.model = {
+  get: (name) => state[name],
+  set(name, value) { if (state[name] !== value) { state[name] = value; emit(`change:${name}`); } },
+  save_changes() { window.saved += 1; },
+  on(name, listen) { (listeners[name] ??= []).push(listen); },
+  off(name, listen) { listeners[name] = (listeners[name] ?? []).filter((other) => other !== listen); },
+  send(message) { window.sent.push(message); },
+};
+window.cleanup = view.render({ model: window.model, el: document.getElementById("root") });
+</script></html>"""
+
+
+@dataclass
+class Mounted:
+    """A page that shows a widget, and what went wrong on it."""
+
+    page: Any
+    widget: Any
+    errors: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def state(self, name: str) -> Any:
+        return self.page.evaluate("(name) => window.model.get(name)", name)
+
+
+@pytest.fixture
+def mount(chromium: Any) -> Iterator[Any]:
+    """`mount(cards, dark=…)` shows the live card with a stand-in for the notebook's model."""
+    contexts, mounted = [], []
+
+    def show(cards: UnitCards, *, dark: bool = False, widget: Any = None) -> Mounted:
+        widget = cards.widget if widget is None else widget
+        names = ("unit", "seed", "faded", "units", "seeds", "thumbs", "loaded")
+        state = json.dumps({name: getattr(widget, name) for name in names}).replace("</", "<\\/")
+        body = PAGE % {
+            "css": find_asset("card.css").read_text(encoding="utf-8"),
+            "state": state,
+            "blobs": base64.b64encode(widget.blobs).decode(),
+        }
+        context = chromium.new_context(
+            viewport={"width": 1000, "height": 900}, color_scheme="dark" if dark else "light"
+        )
+        contexts.append(context)
+        seen = Mounted(context.new_page(), widget)
+        mounted.append(seen)
+
+        def serve(route: Any) -> None:
+            path = route.request.url.removeprefix("http://cards.test")
+            if path == "/card.js":
+                route.fulfill(body=find_asset("card.js").read_bytes(), content_type="text/javascript")
+            elif path == "/":
+                route.fulfill(body=body, content_type="text/html")
+            elif path == "/favicon.ico":
+                route.fulfill(status=204)
+            else:
+                seen.strangers.append(route.request.url)
+                route.abort()
+
+        seen.page.route("**/*", serve)
+        seen.page.on("console", lambda message: seen.errors.append(message.text))
+        seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        seen.page.goto("http://cards.test/")
+        seen.page.wait_for_selector("article.fvh-card > *")
+        return seen
+
+    yield show
+    for context in contexts:
+        context.close()
+    for seen in mounted:
+        assert not seen.errors
+        assert not seen.strangers
