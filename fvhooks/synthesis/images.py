@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ _NATURAL_COLOURS = ((0.561, 0.194, 0.043), (0.583, 0.0, -0.108), (0.583, -0.194,
 _SPREAD = 0.02  # standard deviation of a fresh picture's pixels before the sigmoid
 
 
+@runtime_checkable
 class Parametrization(Protocol):
     """Pictures as functions of tensors that an optimiser can change."""
 

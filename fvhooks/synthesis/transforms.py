@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
@@ -12,6 +12,7 @@ from jaxtyping import Float
 Pictures = Float[torch.Tensor, "picture rgb y x"]
 
 
+@runtime_checkable
 class Transform(Protocol):
     """A random, differentiable change of pictures that keeps their size."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -24,6 +24,7 @@ class Seen:
     owner: Int[torch.Tensor, " picture"]
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A loss of each picture; lower is better."""
 

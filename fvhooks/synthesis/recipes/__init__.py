@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -58,6 +58,7 @@ class Request:
         return self.store
 
 
+@runtime_checkable
 class Recipe(Protocol):
     """From a request to a plan, whose objectives have one owner a unit and facet, the unit first."""
 
