@@ -160,6 +160,8 @@ class Contents:
 def _mean_profile(
     stored: "zarr.Array[Any]", counts: Int[np.ndarray, " group"]
 ) -> Float[np.ndarray, "channel rank"]:
+    if not counts.any():
+        raise MissingInputError("No image of the store is a reference; collect more images.")
     total = np.zeros(stored.shape[1:])
     for group in np.flatnonzero(counts):
         total += np.asarray(stored[int(group)], np.float64) * counts[group]

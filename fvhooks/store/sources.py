@@ -41,7 +41,7 @@ class Source:
     dataset: Any
     preprocessing: Preprocessing
     given_ids: Iterable[str] | None = None
-    given_labels: Iterable[int] | None = None
+    given_labels: Iterable[Any] | None = None
     size: tuple[int, int] | None = None
     ids: list[str] = field(init=False, repr=False)
 

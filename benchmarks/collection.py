@@ -1,0 +1,78 @@
+"""Throughput of `fvhooks.collect` beside a bare forward loop over the same images.
+
+    python benchmarks/collection.py [--images 512] [--groups 10] [--batch 32]
+
+torchvision's ResNet-18 with random weights at 224 px, five layers. Bare loops and collections take turns, and
+the ratio is that of the medians, since other work on the machine slows both. The images are random bytes in
+memory, so that nothing is decoded on either side. The time of `collect` is all of it: looking at the data,
+making the store, writing, folding and consolidating.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+
+import torch
+import torchvision
+from torch.utils.data import TensorDataset
+
+import fvhooks as fv
+
+LAYERS = ["relu", "layer1", "layer2", "layer3", "layer4"]
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
+
+def bare(model: torch.nn.Module, images: torch.Tensor, batch: int) -> float:
+    """Seconds of a plain forward loop: bytes to floats, normalisation, model."""
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    start = time.perf_counter()
+    with torch.no_grad():
+        for chunk in images.split(batch):
+            model((chunk.float() / 255 - mean) / std)
+    return time.perf_counter() - start
+
+
+def collected(hooked: fv.HookedModel, dataset: TensorDataset, batch: int) -> tuple[float, float]:
+    """Seconds of a collection, and the share of its images that were references."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        store = fv.collect(
+            hooked, dataset, f"{folder}/s.zarr", layers=LAYERS, batch_size=batch, show_progress=False
+        )
+        seconds = time.perf_counter() - start
+        return seconds, int(store["layer4"].group_count.sum()) / store.size
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--groups", type=int, default=4, help="labels; 50 images of each are references")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--turns", type=int, default=3)
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    model = torchvision.models.resnet18().eval()
+    hooked = fv.attach(model, mean=MEAN, std=STD, input_shape=(3, 224, 224))
+    images = torch.randint(0, 256, (options.images, 3, 224, 224), dtype=torch.uint8)
+    dataset = TensorDataset(images, torch.arange(options.images) % options.groups)
+    bare(model, images[: options.batch], options.batch)
+    plain, ours, share = [], [], 0.0
+    for _ in range(options.turns):
+        plain.append(bare(model, images, options.batch))
+        seconds, share = collected(hooked, dataset, options.batch)
+        ours.append(seconds)
+        print(
+            f"bare {options.images / plain[-1]:6.1f} images/s   collect {options.images / ours[-1]:6.1f} images/s"
+        )
+    ratio = statistics.median(plain) / statistics.median(ours)
+    threads = torch.get_num_threads()
+    print(
+        f"collect / bare: {ratio:.3f} of the throughput ({share:.0%} of the images references, {threads} threads)"
+    )
+
+
+if __name__ == "__main__":
+    main()

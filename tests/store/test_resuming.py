@@ -1,0 +1,163 @@
+"""A collection that is stopped and called again gives the bits of one that never was."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+import torch
+import zarr
+from torch.utils.data import TensorDataset
+
+import fvhooks as fv
+from fvhooks.store.ledgers import shards_to_do
+from fvhooks.store.shards import run_shard
+
+
+@pytest.fixture(scope="module")
+def expected(path, values) -> dict[str, np.ndarray]:
+    """The arrays of a store that was never disturbed."""
+    return values(path)
+
+
+@pytest.fixture
+def where(tmp_path):
+    return tmp_path / "s.zarr"
+
+
+def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert a.keys() == b.keys()
+    for name, values in a.items():
+        if values.dtype.kind in "OT":
+            assert values.tolist() == b[name].tolist(), name
+        else:
+            assert values.tobytes() == b[name].tobytes(), name
+
+
+def _ledger(where) -> int:
+    """How many shards are to do; −1 where there is no ledger yet."""
+    try:
+        return len(shards_to_do(zarr.open_group(str(where), mode="r", use_consolidated=False)))
+    except (FileNotFoundError, KeyError):
+        return -1
+
+
+SCRIPT = """
+    import sys, time, torch
+    from torch import nn
+    from torch.utils.data import TensorDataset
+    import fvhooks as fv
+
+    class Slow(TensorDataset):
+        def __getitem__(self, index):
+            time.sleep(0.01)
+            return super().__getitem__(index)
+
+    torch.set_num_threads(1)
+    folder, where = sys.argv[1:]
+    saved = torch.load(folder + "/inputs.pt", weights_only=False)
+    hooked = fv.attach(saved["net"], mean=[0.5] * 3, std=[0.25] * 3, input_shape=(3, 12, 12))
+    fv.collect(hooked, Slow(*saved["tensors"]), where, layers=["1", "0", "3"], shard_size=20, batch_size=8,
+               references=9, show_progress=False)
+"""
+
+
+@pytest.mark.parametrize("wait_for", [4, 2])
+def test_killed_and_called_again(hooked, data, collect, expected, values, tmp_path, wait_for) -> None:
+    torch.save({"net": hooked.model, "tensors": data.tensors}, tmp_path / "inputs.pt")
+    where = tmp_path / "killed.zarr"
+    command = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(tmp_path), str(where)]
+    process = subprocess.Popen(command)
+    deadline = time.monotonic() + 120
+    while not 0 <= _ledger(where) <= wait_for:
+        assert process.poll() is None, "it ended by itself"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    left = _ledger(where)
+    assert 0 < left <= wait_for
+    with pytest.raises(fv.errors.StoreError, match=f"half-written .all but {left} shards done"):
+        fv.open_store(where)
+    collect(hooked, data, where)
+    same(values(where), expected)
+    fv.open_store(where, data).verify()
+
+
+def _stop_at(place: str, monkeypatch) -> None:
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, stop)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "fvhooks.store.preparation.create_ledger",
+        "fvhooks.store.preparation.create_partials",
+        "fvhooks.store.shards.enter",
+        "fvhooks.store.folding._fold_peaks",
+        "fvhooks.store.folding._fold_profiles",
+        "fvhooks.store.schema.consolidate",
+    ],
+)
+def test_stopped_anywhere_and_called_again(hooked, data, collect, expected, values, where, place) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        _stop_at(place, patch)
+        with pytest.raises(KeyboardInterrupt):
+            collect(hooked, data, where)
+    collect(hooked, data, where)
+    same(values(where), expected)
+
+
+def test_running_a_task_twice_does_no_harm(
+    hooked, data, collect, path, values, tmp_path, monkeypatch
+) -> None:
+    def twice_and_backwards(work, shards, client, *, show_progress) -> None:
+        for shard in [*reversed(shards), *shards]:
+            run_shard(work, shard)
+
+    monkeypatch.setattr("fvhooks.store.collection.run", twice_and_backwards)
+    collect(hooked, data, where)
+    same(values(where), expected)
+
+
+def test_an_error_of_the_model_stops_it_and_leaves_no_thread(data, collect, tmp_path) -> None:
+    class Picky(torch.nn.Module):
+        calls = 0
+
+        def forward(self, x):
+            Picky.calls += 1
+            if Picky.calls > 4:
+                raise RuntimeError("out of memory")
+            return x.mean((2, 3))
+
+    net = torch.nn.Sequential(torch.nn.Identity(), Picky())
+    with pytest.raises(RuntimeError, match="out of memory"):
+        collect(fv.attach(net, input_shape=(3, 12, 12)), data, tmp_path / "s.zarr", layers=["0"])
+
+
+def test_a_half_written_store_of_other_layers_is_not_gone_on_with(
+    hooked, data, collect, tmp_path, monkeypatch
+) -> None:
+    with monkeypatch.context() as patch:
+        _stop_at("fvhooks.store.shards.enter", patch)
+        with pytest.raises(KeyboardInterrupt):
+            collect(hooked, data, tmp_path / "s.zarr")
+    with pytest.raises(fv.errors.StoreError, match="takes no further layers"):
+        collect(hooked, data, tmp_path / "s.zarr", layers=["1"])
+
+
+def test_a_transient_failure_to_read_at_the_start_is_no_other_data_set(hooked, data, collect, path) -> None:
+    class Unlucky(TensorDataset):
+        def __getitem__(self, index):
+            if index == 0:
+                raise OSError("network hiccup")
+            return super().__getitem__(index)
+
+    collect(hooked, Unlucky(*data.tensors), path)
