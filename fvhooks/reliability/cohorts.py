@@ -68,9 +68,9 @@ def choose_cohort(store: Store, unit: Unit) -> Cohort:
             split: _strongest(np.flatnonzero(usable & (table.split.values == split)), peaks)
             for split in ("calibration", "report", "reference")
         }
-        weak = pool[np.isfinite(peaks[pool])]
-        other = weak[peaks[weak] <= np.median(peaks[weak])] if len(weak) else weak
-        other = np.setdiff1d(other, parts["calibration"], assume_unique=True)
+        weak = np.flatnonzero(usable & (table.split.values == "calibration"))
+        middle = np.median(peaks[weak]) if len(weak) else np.nan
+        other = np.setdiff1d(pool[peaks[pool] <= middle], parts["calibration"], assume_unique=True)
         described = f"images that {unit.id} answers to most"
     ids = table.id.values.astype(str)
     named = {part: tuple(ids[rows[:MOST]].tolist()) for part, rows in parts.items()}

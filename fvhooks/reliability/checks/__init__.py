@@ -1,6 +1,6 @@
 """One question about pictures a file: each registers a check in `CHECKS`."""
 
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from fvhooks.registries import Registry
 from fvhooks.reliability.evidence import Evidence
@@ -8,6 +8,7 @@ from fvhooks.reliability.findings import Finding
 from fvhooks.units import Unit
 
 
+@runtime_checkable
 class Check(Protocol):
     """A question about the pictures of one unit.
 
