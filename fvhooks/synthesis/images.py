@@ -11,7 +11,7 @@ Pictures = Float[torch.Tensor, "picture rgb y x"]
 
 # Square root of the colour covariance of natural images (Olah et al. 2017), largest column of length 1.
 _NATURAL_COLOURS = ((0.561, 0.194, 0.043), (0.583, 0.0, -0.108), (0.583, -0.194, 0.065))
-_SPREAD = 0.02  # standard deviation of a fresh picture's pixels before the sigmoid
+_SPREAD = 0.1  # standard deviation of a fresh picture before the sigmoid: enough for most units to fire
 
 
 @runtime_checkable
