@@ -64,14 +64,11 @@ def main() -> None:
         plain.append(bare(model, images, options.batch))
         seconds, share = collected(hooked, dataset, options.batch)
         ours.append(seconds)
-        print(
-            f"bare {options.images / plain[-1]:6.1f} images/s   collect {options.images / ours[-1]:6.1f} images/s"
-        )
+        speeds = [options.images / seconds for seconds in (plain[-1], ours[-1])]
+        print("bare {:6.1f} images/s   collect {:6.1f} images/s".format(*speeds))
     ratio = statistics.median(plain) / statistics.median(ours)
     threads = torch.get_num_threads()
-    print(
-        f"collect / bare: {ratio:.3f} of the throughput ({share:.0%} of the images references, {threads} threads)"
-    )
+    print(f"collect / bare: {ratio:.3f} ({share:.0%} of the images are references, {threads} threads)")
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ def test_stopped_anywhere_and_called_again(hooked, data, collect, expected, valu
 
 
 def test_running_a_task_twice_does_no_harm(
-    hooked, data, collect, path, values, tmp_path, monkeypatch
+    hooked, data, collect, expected, values, where, monkeypatch
 ) -> None:
     def twice_and_backwards(work, shards, client, *, show_progress) -> None:
         for shard in [*reversed(shards), *shards]:
