@@ -1,7 +1,6 @@
 """Cards: what a unit looks for, beside the real images that move it and what an audit says."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -48,7 +47,6 @@ class Statistics(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
 class UnitCards(Result):
     """Everything that the cards of some units show; neither model nor store is needed to show it.
 
