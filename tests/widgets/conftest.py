@@ -54,7 +54,10 @@ def make_cards(units: int = UNITS, seeds: int = SEEDS, side: int = 80) -> UnitCa
         "top_id": (across, np.tile(words, (units, 1))),
         "top_label": (across, np.full((units, TOPS), HOSTILE, dtype=object)),
         "verdict": (pairs, verdicts),
-        "reason": (pairs, np.full((units, 2), "as it is", dtype=object)),
+        "reason": (
+            pairs,
+            np.full((units, 2), "an interval from 0.4 to 0.6 and a limit of 0.3", dtype=object),
+        ),
         **{
             name: (pairs, np.full((units, 2), value))
             for name, value in (("value", 0.5), ("low", 0.4), ("high", 0.6))

@@ -177,10 +177,13 @@ def test_a_notebooks_own_theme_wins_over_the_systems(mount: Mount, cards: UnitCa
     assert shown.page.evaluate(ground) == dark
 
 
-def test_a_narrow_page_scrolls_nowhere(mount: Mount, cards: UnitCards) -> None:
+@pytest.mark.parametrize("width", [400, 700, 780, 1000])
+def test_no_verdict_is_cut_off_on_a_narrow_page(mount: Mount, cards: UnitCards, width: int) -> None:
     shown = mount(cards)
-    shown.page.set_viewport_size({"width": 380, "height": 800})
+    shown.page.set_viewport_size({"width": width, "height": 800})
     assert shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    table = shown.page.locator(".fvh-scroll")
+    assert table.evaluate("(area) => area.scrollWidth <= area.clientWidth")
 
 
 def test_unmounting_leaves_no_listener_and_no_picture(mount: Mount, cards: UnitCards) -> None:
