@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import zarr
 
 from fvhooks.errors import ShapeError, StoreError, did_you_mean
@@ -112,16 +111,12 @@ def prepare(
 def _layer_specs(
     hooked: HookedModel, layers: Iterable[str], inspection: Inspection, ranks: int | None
 ) -> list[LayerSpec]:
-    """The layers in network order, the logits last; what real images show of their signs."""
-    images = inspection.images
-    probe = hooked.probe(images[:2])
+    """The layers in network order, the logits last; real images show whether they have signs."""
+    probe = hooked.probe(inspection.images[:4])
     layouts = {name: probe.layout(name) for name in {*layers, LOGITS}}
     names = sorted(layouts, key=lambda name: probe[name].order)
-    with torch.no_grad():
-        read = hooked.read(images, names)
-    signed = {name: probe[name].signed or bool((read[name] < 0).any()) for name in names}
     return [
-        LayerSpec(name, layouts[name], signed[name], choose_ranks(layouts[name].positions, ranks))
+        LayerSpec(name, layouts[name], probe[name].signed, choose_ranks(layouts[name].positions, ranks))
         for name in names
     ]
 
