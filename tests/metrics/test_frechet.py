@@ -1,11 +1,15 @@
 """The Fréchet distance and the bias of its parts."""
 
+from types import ModuleType
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg
 
+import fvhooks as fv
 from fvhooks.errors import MissingInputError, NonFiniteError, ShapeError
 from fvhooks.metrics.frechet import frechet_distance, frechet_terms
 
@@ -125,3 +129,24 @@ def test_nan_features_name_their_rows() -> None:
     rows[1, 0] = np.nan
     with pytest.raises(NonFiniteError, match=r"rows \[1\] of 3"):
         frechet_terms(rows, np.zeros((4, 2)))
+
+
+@pytest.mark.real
+def test_fresh_real_images_are_at_distance_zero(shared: ModuleType) -> None:
+    """The plain distance of few real images from others is far from 0, and the debiased mean term is not."""
+    model, mean, std = shared.load("cifar10_resnet56")
+    hooked = fv.attach(model, mean=mean, std=std, input_shape=(3, 32, 32))
+    images, labels = shared.cifar10("test")
+    with torch.no_grad():
+        read = [hooked.read(batch, ["layer3"])["layer3"].mean((2, 3)) for batch in torch.split(images, 100)]
+    rows, labels = torch.cat(read).numpy(), labels.numpy()
+    found = []
+    for seed in range(12):
+        order = RNG(seed).permutation(len(rows))
+        few = np.concatenate([order[labels[order] == label][:4] for label in range(10)])
+        rest = np.setdiff1d(order, few)
+        given = {"labels": labels[few], "reference_labels": labels[rest], "draws": 0}
+        found.append(frechet_distance(rows[few], rows[rest], **given))
+    debiased = [distance.debiased_mean.value for distance in found]
+    assert abs(np.mean(debiased)) < 4 * np.std(debiased) / np.sqrt(len(debiased))
+    assert min(distance.total.value for distance in found) > 4

@@ -1,6 +1,7 @@
 """`fvhooks.audit` on a small network that really tells its classes apart."""
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -267,3 +268,28 @@ def test_a_unit_whose_layer_was_not_collected_is_refused(
     vis = fv.as_visualizations([fv.Unit("0", 1)], real[:1])
     with pytest.raises(LayerNotFoundError, match="collect again"):
         fv.audit(hooked, vis, store, show_progress=False)
+
+
+@pytest.mark.real
+def test_on_photographs_real_images_pass_and_pictures_of_nothing_do_not(
+    shared: ModuleType, tmp_path: Path
+) -> None:
+    model, mean, std = shared.load("cifar10_resnet20")
+    hooked = fv.attach(model, mean=mean, std=std, input_shape=(3, 32, 32))
+    data = TensorDataset(*(part[:1600] for part in shared.cifar10("train")))
+    store = fv.collect(
+        hooked, data, tmp_path / "cifar.zarr", layers=["bn1", "layer2", "layer3"], show_progress=False
+    )
+    labels, (images, kinds) = (1, 5, 8, 9), shared.cifar10("test")
+    units = [fv.Unit.logit(label) for label in labels]
+    real = torch.stack([images[kinds == label][:5] for label in labels])
+    noise = torch.rand(4, 5, 3, 32, 32)
+    mean_pictures = torch.stack([floor("mean", store, label) for label in labels])
+    verdicts = {
+        name: fv.audit(hooked, fv.as_visualizations(units, pictures), store, show_progress=False).verdicts
+        for name, pictures in {"real": real, "noise": noise, "mean": mean_pictures}.items()
+    }
+    assert "contradicted" not in verdicts["real"].values
+    assert "not contradicted" in verdicts["real"].sel(check="path_similarity").values
+    assert "not contradicted" not in verdicts["noise"].values
+    assert "not contradicted" not in verdicts["mean"].values
