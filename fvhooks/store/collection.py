@@ -94,6 +94,8 @@ def collect(
     root = schema.open_root(work.path, "r+")
     if schema.state_of(root) == schema.COLLECTING:
         run(work, shards_to_do(root), client, show_progress=show_progress)
+        root = schema.open_root(work.path, "r+")
+    if schema.state_of(root) == schema.COLLECTING:  # else another process was faster
         fold(root, work.plan, work.specs, work.image_shape)
         schema.set_state(root, schema.FOLDED)
     if schema.state_of(root) == schema.FOLDED:

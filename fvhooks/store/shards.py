@@ -17,7 +17,7 @@ from fvhooks.store.batches import Batch, read_batches
 from fvhooks.store.ledgers import array_of, checksum, enter, object_names
 from fvhooks.store.partials import ShardSums
 from fvhooks.store.plans import Plan
-from fvhooks.store.schema import LayerSpec, open_root
+from fvhooks.store.schema import COLLECTING, LayerSpec, open_root, state_of
 from fvhooks.store.sources import Source
 from fvhooks.units import LOGITS
 
@@ -66,6 +66,8 @@ def run_shard(work: Work, shard: int, notice: Callable[[int], Any] | None = None
     """
     rows = work.plan.rows(shard)
     root = open_root(work.path, "r+")
+    if state_of(root) != COLLECTING:  # another process with the same work has finished it
+        return int(rows.stop - rows.start)
     kept = _empty(work, rows.stop - rows.start)
     sums = ShardSums(work.plan, work.specs, work.image_shape, shard, root)
     with (

@@ -127,6 +127,20 @@ def test_running_a_task_twice_does_no_harm(
     same(values(where), expected)
 
 
+def test_another_process_that_finishes_first_does_no_harm(
+    hooked, data, collect, expected, values, where, monkeypatch
+) -> None:
+    def overtaken(work, shards, client, *, show_progress) -> None:
+        run_shard(work, shards[0])
+        monkeypatch.undo()
+        collect(hooked, data, where)
+        run_shard(work, shards[1])
+
+    monkeypatch.setattr("fvhooks.store.collection.run", overtaken)
+    collect(hooked, data, where)
+    same(values(where), expected)
+
+
 def test_an_error_of_the_model_stops_it_and_leaves_no_thread(data, collect, tmp_path) -> None:
     class Picky(torch.nn.Module):
         calls = 0
