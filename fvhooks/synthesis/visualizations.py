@@ -15,7 +15,7 @@ from fvhooks.units import Direction, Unit
 Target = Unit | Direction
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Visualizations(Result):
     """Pictures of units: some for each unit, one a seed.
 
