@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from fvhooks.errors import FVHooksError, MissingInputError, ShapeError
+from fvhooks.errors import FVHooksError, LayerNotFoundError, MissingInputError, ShapeError
 from fvhooks.hooks import HookedModel
 from fvhooks.reliability.checks import CHECKS, Check
 from fvhooks.reliability.evidence import Evidence
@@ -77,23 +77,16 @@ def audit(
     Raises:
         StoreError: the store belongs to another model.
         MissingInputError: the store has no data set attached.
-        LayerNotFoundError: a layer of a unit is not in the store, or a layer asked for not in the model.
+        LayerNotFoundError: a unit or its layer is not in the store, or a layer asked for not in the model.
         NotRegisteredError: no check of that name.
-        ShapeError: pictures of another size than the store's images.
+        ShapeError: pictures of another size than the store's images, a position outside its layer.
     """
     rows = zip(vis.data["unit"].values, vis.data["channel"].values, strict=True)
     units = [_unit(str(name), int(channel)) for name, channel in rows]
     asked = {name: CHECKS[name]() for name in (checks if checks is not None else CHECKS)}
     depths = _depths(hooked, store, layers)
-    store.require(hooked, list(dict.fromkeys(unit.layer for unit in units if unit)))
-    if store.source is None:
-        raise MissingInputError(
-            "An audit looks at real images: attach them with open_store(path, dataset=…)."
-        )
     pictures = torch.from_numpy(np.ascontiguousarray(vis.images.values, dtype=np.float32))
-    if tuple(pictures.shape[2:]) != store.image_shape:
-        message = f"Pictures are {tuple(pictures.shape[2:])}, the store's images {store.image_shape}"
-        raise ShapeError(f"{message}; make or resize the pictures at the store's size.")
+    _check_inputs(hooked, store, [unit for unit in units if unit], tuple(pictures.shape[2:]))
     known = [row for row, unit in enumerate(units) if unit]
     evidence = Evidence(
         hooked,
@@ -111,6 +104,25 @@ def audit(
 def _unit(identifier: str, channel: int) -> Unit | None:
     """The unit of a row; None for a direction, whose vector is not kept with its pictures."""
     return Unit.parse(identifier) if channel >= 0 else None
+
+
+def _check_inputs(hooked: HookedModel, store: Store, units: list[Unit], shape: tuple[int, ...]) -> None:
+    store.require(hooked, list(dict.fromkeys(unit.layer for unit in units)))
+    if store.source is None:
+        raise MissingInputError(
+            "An audit looks at real images: attach them with open_store(path, dataset=…)."
+        )
+    if shape != store.image_shape:
+        message = f"Pictures are {shape}, the store's images {store.image_shape}"
+        raise ShapeError(f"{message}; make or resize the pictures at the store's size.")
+    for unit in units:
+        layout = store.layout(unit.layer)
+        if unit.channel >= layout.channels:
+            raise LayerNotFoundError(
+                f"{unit.id!r} does not exist: {unit.layer!r} has {layout.channels} channels."
+            )
+        if unit.position is not None:
+            layout.index(unit.position)  # raises outside the grid
 
 
 def _depths(hooked: HookedModel, store: Store, layers: Sequence[str] | None) -> list[str]:

@@ -63,7 +63,7 @@ class Evidence:
             FVHooksError: there are none for this unit, and why.
         """
         found = self._cohorts[unit]
-        if isinstance(found, FVHooksError):
+        if isinstance(found, Exception):
             raise found
         return found
 
@@ -92,12 +92,12 @@ class Evidence:
         return peaks
 
     @cached_property
-    def _cohorts(self) -> dict[Unit, Cohort | FVHooksError]:
-        found: dict[Unit, Cohort | FVHooksError] = {}
+    def _cohorts(self) -> dict[Unit, Cohort | Exception]:
+        found: dict[Unit, Cohort | Exception] = {}
         for unit in self.units:
             try:
                 found[unit] = choose_cohort(self.store, unit)
-            except FVHooksError as error:
+            except (FVHooksError, LookupError, ValueError) as error:
                 found[unit] = error
         return found
 
@@ -151,7 +151,7 @@ class Evidence:
     def _mean(self, unit: Unit, instead: torch.Tensor) -> torch.Tensor:
         """The mean of the unit's own reference images, as a maker of pictures could take it."""
         cohort = self._cohorts[unit]
-        if isinstance(cohort, FVHooksError) or not cohort.reference:
+        if isinstance(cohort, Exception) or not cohort.reference:
             return instead
         return self.store.images(cohort.reference).mean(0)
 

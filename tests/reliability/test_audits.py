@@ -262,6 +262,20 @@ def test_unknown_names_are_refused(
         fv.audit(hooked, vis, store, show_progress=False, **asked)
 
 
+@pytest.mark.parametrize(
+    ("unit", "error", "message"),
+    [
+        (fv.Unit("3", 16), LayerNotFoundError, "'3:16' does not exist: '3' has 16 channels"),
+        (fv.Unit("3", 0, position=(0, 9)), ShapeError, "outside the layer's grid of 4 × 4"),
+    ],
+)
+def test_units_that_do_not_exist_are_refused(
+    hooked: fv.HookedModel, store: fv.Store, unit: fv.Unit, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        fv.audit(hooked, fv.as_visualizations([unit], torch.rand(1, 3, 12, 12)), store, show_progress=False)
+
+
 def test_a_unit_whose_layer_was_not_collected_is_refused(
     hooked: fv.HookedModel, store: fv.Store, real: torch.Tensor
 ) -> None:
