@@ -91,9 +91,7 @@ def run(name: str, networks: ModuleType, given: argparse.Namespace) -> None:
     peaks = store[late].peak.values[:, [unit.channel for unit in units]]
     share = (vis.data.activation.values[:, 0][None] > peaks).mean(0)
     print(f"{name}: collect {collected:.0f} s, {len(units)} pictures {made:.0f} s; {late}")
-    print(
-        f"share of the {len(peaks)} images that each picture's peak activation exceeds: {np.round(share, 2).tolist()}"
-    )
+    print(f"share of {len(peaks)} images whose peak each picture exceeds: {np.round(share, 2).tolist()}")
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
     python benchmarks/synthesis.py --batch 4 --turns 7
 
-The bare pass is the same network in evaluation mode with frozen weights, from pictures to their gradient, with
-all nodes of the recipe. Both are timed in turns in one process; the ratio is of their medians.
+The bare pass is the same network in evaluation mode with frozen weights, from pictures to their gradient,
+with all nodes of the recipe. Both are timed in turns in one process; the ratio is of their medians.
 """
 
 import argparse
@@ -97,9 +97,8 @@ def report(recipe: str, ours: list[float], theirs: list[float], batch: int) -> N
     turns = sorted(a / b for a, b in zip(ours, theirs, strict=True))
     spread = f"turns {turns[0]:.2f} to {turns[-1]:.2f}"
     size = f"batch {batch}, {torch.get_num_threads()} threads"
-    print(
-        f"{recipe:8s} {1e3 * step:.0f} ms a step, bare {1e3 * pass_:.0f} ms: {step / pass_:.2f} × ({spread}; {size})"
-    )
+    cost = f"{1e3 * step:.0f} ms a step, bare {1e3 * pass_:.0f} ms: {step / pass_:.2f} ×"
+    print(f"{recipe:8s} {cost} ({spread}; {size})")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Relevance of inner layers for an inner channel, by any Captum layer attributor."""
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -56,25 +57,51 @@ def channel_relevance(
         NonFiniteError: NaN or infinite relevance; of which images.
     """
     make = attributor or default_attributor()
-    modules = hooked.adapter.modules(hooked.model)
-    trunk = hooked.trunk(layer)
     size = (int(images.shape[-2]), int(images.shape[-1]))
-    found = {}
-    for node in nodes:
-        address = Address.parse(hooked.resolve(node))
-        try:
-            with torch.enable_grad():
-                raw = make(trunk, modules[address.module]).attribute(images, target=channel)
-        except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
-            name = getattr(make, "__name__", type(make).__name__)
-            raise UnsupportedModelError(
-                f"{name} does not work on {type(hooked.model).__name__} at layer {node!r}: {error}. "
-                "Use another attributor; LayerGradientXActivation works on every differentiable model."
-            ) from error
-        if isinstance(raw, (tuple, list)):
-            raw = address.select(raw) if address.items else raw[0]
-        found[node] = _as_channels(raw.detach(), node, size, len(images))
-    return found
+    addresses = {node: Address.parse(hooked.resolve(node)) for node in nodes}
+    raw: dict[str, Any] = {}
+    for together in [list(nodes)] if _takes_lists(make) else [[node] for node in nodes]:
+        raw |= _attribute(hooked, images, layer, channel, {node: addresses[node] for node in together}, make)
+    return {node: _as_channels(found.detach(), node, size, len(images)) for node, found in raw.items()}
+
+
+def _takes_lists(make: Attributor) -> bool:
+    """Whether an attributor says of itself that it takes several layers in one pass."""
+    layer = inspect.signature(make).parameters.get("layer")
+    return layer is not None and "list" in str(layer.annotation).lower()
+
+
+def _attribute(
+    hooked: HookedModel,
+    images: Float[torch.Tensor, "image rgb y x"],
+    layer: str,
+    channel: int,
+    nodes: Mapping[str, Address],
+    make: Attributor,
+) -> dict[str, torch.Tensor]:
+    modules = hooked.adapter.modules(hooked.model)
+    layers = [modules[address.module] for address in nodes.values()]
+    try:
+        with torch.enable_grad():
+            raw = make(hooked.trunk(layer), layers if len(layers) > 1 else layers[0]).attribute(
+                images, target=channel
+            )
+    except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
+        name = getattr(make, "__name__", type(make).__name__)
+        raise UnsupportedModelError(
+            f"{name} does not work on {type(hooked.model).__name__} at {', '.join(map(repr, nodes))}: {error}. "
+            "Use another attributor; LayerGradientXActivation works on every differentiable model."
+        ) from error
+    each = raw if len(layers) > 1 else [raw]
+    return {
+        node: _tensor_of(found, address) for (node, address), found in zip(nodes.items(), each, strict=True)
+    }
+
+
+def _tensor_of(found: Any, address: Address) -> torch.Tensor:  # noqa: ANN401 - a tensor, or one a tuple item
+    if isinstance(found, torch.Tensor):
+        return found
+    return address.select(found) if address.items else address.select(found[0])
 
 
 def _as_channels(

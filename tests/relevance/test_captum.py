@@ -55,7 +55,7 @@ def test_an_attributor_that_refuses_the_model_is_named(hooked: fv.HookedModel) -
             raise TypeError("no rule for Conv2d")
 
     with pytest.raises(
-        UnsupportedModelError, match="Refusing does not work on Sequential at layer '1': no rule for Conv2d"
+        UnsupportedModelError, match="Refusing does not work on Sequential at '1': no rule for Conv2d"
     ):
         channel_relevance(hooked, torch.rand(1, 3, 10, 10), "2", 1, ["1"], attributor=Refusing)
 
@@ -77,3 +77,10 @@ def test_nan_is_named_by_image(hooked: fv.HookedModel) -> None:
 def test_an_unknown_layer(hooked: fv.HookedModel) -> None:
     with pytest.raises(LayerNotFoundError, match="no layer '7'"):
         channel_relevance(hooked, torch.rand(1, 3, 10, 10), "2", 1, ["7"])
+
+
+def test_several_layers_in_one_call_equal_one_call_each(hooked: fv.HookedModel) -> None:
+    images = torch.rand(2, 3, 10, 10)
+    together = channel_relevance(hooked, images, "3", 0, ["0", "1", "2"])
+    for node, values in together.items():
+        torch.testing.assert_close(values, channel_relevance(hooked, images, "3", 0, [node])[node])
