@@ -80,19 +80,18 @@ def _attribute(
     make: Attributor,
 ) -> dict[str, torch.Tensor]:
     modules = hooked.adapter.modules(hooked.model)
-    layers = [modules[address.module] for address in nodes.values()]
+    listed = [modules[address.module] for address in nodes.values()]
+    layers = listed if len(listed) > 1 else listed[0]
     try:
         with torch.enable_grad():
-            raw = make(hooked.trunk(layer), layers if len(layers) > 1 else layers[0]).attribute(
-                images, target=channel
-            )
+            raw = make(hooked.trunk(layer), layers).attribute(images, target=channel)
     except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
         name = getattr(make, "__name__", type(make).__name__)
         raise UnsupportedModelError(
             f"{name} does not work on {type(hooked.model).__name__} at {', '.join(map(repr, nodes))}: {error}. "
             "Use another attributor; LayerGradientXActivation works on every differentiable model."
         ) from error
-    each = raw if len(layers) > 1 else [raw]
+    each = raw if len(listed) > 1 else [raw]
     return {
         node: _tensor_of(found, address) for (node, address), found in zip(nodes.items(), each, strict=True)
     }
