@@ -86,9 +86,9 @@ def _attribute(
         with torch.enable_grad():
             raw = make(hooked.trunk(layer), layers).attribute(images, target=channel)
     except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
-        name = getattr(make, "__name__", type(make).__name__)
+        name, kind = getattr(make, "__name__", type(make).__name__), type(hooked.model).__name__
         raise UnsupportedModelError(
-            f"{name} does not work on {type(hooked.model).__name__} at {', '.join(map(repr, nodes))}: {error}. "
+            f"{name} does not work on {kind} at {', '.join(map(repr, nodes))}: {error}. "
             "Use another attributor; LayerGradientXActivation works on every differentiable model."
         ) from error
     each = raw if len(listed) > 1 else [raw]
