@@ -70,9 +70,9 @@ def training_pool() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def augmented(images: Pictures, random: torch.Generator) -> Pictures:
-    """Turned, scaled, shifted and flipped, with other light and colours, often with none, a little noisy.
+    """Turned, scaled, shifted and flipped, in other light, at times tinted or without colour, a little noisy.
 
-    Some photographs are grey: where colour vanishes or is tinted at random, it says little about the class.
+    Some photographs are grey: where colour may vanish or be tinted, it does not give the class away.
 
     Example:
         >>> augmented(torch.rand(4, 3, 8, 8), torch.Generator().manual_seed(0)).shape
@@ -96,10 +96,10 @@ def _moved(images: Pictures, random: torch.Generator) -> Pictures:
 def _recoloured(images: Pictures, random: torch.Generator) -> Pictures:
     count = len(images)
     luma = (images * _GREY).sum(1, keepdim=True)
-    keep = _column(torch.rand(count, generator=random) < 0.5).float()
+    keep = _column(torch.rand(count, generator=random) < 0.7).float()
     images = luma + keep * (images - luma)
-    tinted = _column(torch.rand(count, generator=random) < 0.5).float()
-    gain = torch.exp(0.35 * tinted * _uniform(count * 3, random).view(count, 3, 1, 1))
+    tinted = _column(torch.rand(count, generator=random) < 0.3).float()
+    gain = torch.exp(0.2 * tinted * _uniform(count * 3, random).view(count, 3, 1, 1))
     contrast = torch.exp(0.3 * _column(_uniform(count, random)))
     light = 0.15 * _column(_uniform(count, random))
     mean = images.mean((1, 2, 3), keepdim=True)

@@ -25,14 +25,14 @@ def test_a_few_steps_teach_something_about_regions_never_seen() -> None:
     assert accuracy(train(20, show_progress=False)) > 0.25  # one in twelve by chance
 
 
-def test_augmentation_takes_colour_away_from_about_half_and_stays_in_range() -> None:
+def test_augmentation_takes_colour_away_from_some_and_stays_in_range() -> None:
     images = torch.zeros(200, 3, 8, 8)
     images[:, 0] = 0.8
     made = augmented(images, torch.Generator().manual_seed(1))
     assert made.min() >= 0
     assert made.max() <= 1
     red = made[:, 0].mean((1, 2)) - made[:, 2].mean((1, 2))
-    assert 0.3 < (red < 0.2).float().mean() < 0.7
+    assert 0.2 < (red < 0.2).float().mean() < 0.4
 
 
 def test_augmentation_moves_pictures_differently() -> None:
