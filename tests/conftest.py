@@ -18,10 +18,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from torch import nn
 
 import fvhooks
 from fvhooks.hooks import attachment
+
+settings.register_profile("fvhooks", deadline=None, derandomize=True)  # a busy machine is no failure
+settings.load_profile("fvhooks")
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(fvhooks.__file__).parent

@@ -24,7 +24,7 @@ CONTROLS = ("real", *FLOORS)
 _Findings = list[dict[str, Finding]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AuditReport(Result):
     """What some checks say about the pictures of some units.
 

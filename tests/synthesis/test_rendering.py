@@ -101,7 +101,7 @@ def test_activation_is_the_units_own_peak(hooked: fv.HookedModel, store: fv.Stor
     vis = visualize(hooked, UNITS[:2], store=store)
     pictures = torch.from_numpy(vis.images.values)
     logits = hooked.read(pictures[0], ["logits"])["logits"][:, 1]
-    peaks = hooked.read(pictures[1], ["3"])["3"][:, 5].amax((1, 2))
+    peaks = hooked.read(pictures[1], ["3"])["3"][:, UNITS[1].channel].amax((1, 2))
     np.testing.assert_allclose(vis.data.activation[0], logits.detach(), rtol=1e-4)
     np.testing.assert_allclose(vis.data.activation[1], peaks.detach(), rtol=1e-4)
 
