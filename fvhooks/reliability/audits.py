@@ -79,8 +79,10 @@ def audit(
         MissingInputError: the store has no data set attached.
         LayerNotFoundError: a unit or its layer is not in the store, or a layer asked for not in the model.
         NotRegisteredError: no check of that name.
-        ShapeError: pictures of another size than the store's images, a position outside its layer.
+        ShapeError: pictures of another size than the store's images, a position outside its layer, the same
+            unit twice.
     """
+    _check_unique([str(name) for name in vis.data["unit"].values])
     rows = zip(vis.data["unit"].values, vis.data["channel"].values, strict=True)
     units = [_unit(str(name), int(channel)) for name, channel in rows]
     asked = {name: CHECKS[name]() for name in (checks if checks is not None else CHECKS)}
@@ -104,6 +106,13 @@ def audit(
 def _unit(identifier: str, channel: int) -> Unit | None:
     """The unit of a row; None for a direction, whose vector is not kept with its pictures."""
     return Unit.parse(identifier) if channel >= 0 else None
+
+
+def _check_unique(names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        fact = f"Expected each unit once, got {', '.join(map(repr, twice[:3]))} more than once"
+        raise ShapeError(f"{fact}; put several pictures of one unit along its dimension 'seed'.")
 
 
 def _check_inputs(hooked: HookedModel, store: Store, units: list[Unit], shape: tuple[int, ...]) -> None:

@@ -276,6 +276,14 @@ def test_units_that_do_not_exist_are_refused(
         fv.audit(hooked, fv.as_visualizations([unit], torch.rand(1, 3, 12, 12)), store, show_progress=False)
 
 
+def test_the_same_unit_twice_is_refused(
+    hooked: fv.HookedModel, store: fv.Store, logits: list[fv.Unit], real: torch.Tensor
+) -> None:
+    vis = fv.as_visualizations([logits[0], logits[1], logits[0]], real[:3])
+    with pytest.raises(ShapeError, match=r"each unit once, got 'logits:0' more than once; .* 'seed'"):
+        fv.audit(hooked, vis, store, show_progress=False)
+
+
 def test_a_unit_whose_layer_was_not_collected_is_refused(
     hooked: fv.HookedModel, store: fv.Store, real: torch.Tensor
 ) -> None:
