@@ -31,7 +31,7 @@ class Registry(Mapping[str, T], Generic[T]):
         self.package, self.noun = package, noun
         self._entries: dict[str, T] = {}
         self._owners: dict[str, str] = {}
-        self._loaded = False
+        self._loaded = self._loading = False
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorate an object to register it under `name`.
@@ -52,14 +52,18 @@ class Registry(Mapping[str, T], Generic[T]):
         return decorate
 
     def _load(self) -> None:
-        if self._loaded:
+        if self._loaded or self._loading:  # a file may look another entry up while it is imported
             return
-        self._loaded = True
-        folder = import_module(self.package)
-        for module in pkgutil.iter_modules(folder.__path__):
-            import_module(f"{self.package}.{module.name}")
-        for point in entry_points(group=self.package):
-            point.load()
+        self._loading = True
+        try:
+            folder = import_module(self.package)
+            for module in pkgutil.iter_modules(folder.__path__):
+                import_module(f"{self.package}.{module.name}")
+            for point in entry_points(group=self.package):
+                point.load()
+            self._loaded = True
+        finally:
+            self._loading = False
 
     def __getitem__(self, name: str) -> T:
         self._load()

@@ -62,3 +62,25 @@ def test_another_package_adds_its_own(registry, monkeypatch) -> None:
 def test_nothing_can_be_set(registry) -> None:
     with pytest.raises(TypeError):
         registry["apple"] = 1
+
+
+def test_a_plugin_that_fails_is_not_forgotten(registry, monkeypatch) -> None:
+    class Broken:
+        def load(self) -> None:
+            raise ImportError("no module named 'lost'")
+
+    monkeypatch.setattr("fvhooks.registries.entry_points", lambda group: [Broken()])
+    for _ in range(2):
+        with pytest.raises(ImportError, match="lost"):
+            list(registry)
+    monkeypatch.setattr("fvhooks.registries.entry_points", lambda group: [])
+    assert list(registry) == ["apple", "zebra"]
+
+
+def test_a_plugin_may_look_others_up_while_it_is_imported(registry, monkeypatch) -> None:
+    class Point:
+        def load(self) -> None:
+            registry.register("zebra twin")(registry["zebra"])
+
+    monkeypatch.setattr("fvhooks.registries.entry_points", lambda group: [Point()])
+    assert list(registry) == ["apple", "zebra", "zebra twin"]
