@@ -69,7 +69,7 @@ def read_batches(
 
 def _read_or_say_why(source: Source, index: int, shape: tuple[int, int, int]) -> Picture | str:
     try:
-        picture = source.read(int(index))[0]
+        picture = source.read(int(index))
         if tuple(picture.shape) != shape:
             raise ImageError(f"Expected an image of shape {shape}, got {tuple(picture.shape)}.")
     except Exception as error:  # noqa: BLE001 - whatever a user's data set raises becomes the row's error

@@ -45,7 +45,7 @@ def inspect(source: Source) -> Inspection:
         name = source.ids[index]
         digests[name] = None
         try:
-            picture, again = source.read(index)[0], source.read(index)[0]
+            picture, again = source.read(index), source.read(index)
         except Exception as error:  # noqa: BLE001 - whatever a user's data set raises
             faults.append((name, error))
             continue

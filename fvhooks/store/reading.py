@@ -99,7 +99,7 @@ class Store(Contents, KeptResults):
             )
         if not names:
             return torch.zeros(0, *self.image_shape)
-        return torch.cat([as_images(self.source.read(self._index_of[name])[0]) for name in names])
+        return torch.cat([as_images(self.source.read(self._index_of[name])) for name in names])
 
     def require(self, hooked: HookedModel, layers: Sequence[str] = ()) -> None:
         """Make sure that the store belongs to a model and has some layers.

@@ -27,7 +27,7 @@ class Source:
 
     Example:
         >>> source = Source([(np.zeros((3, 8, 8), np.uint8), 4)], Preprocessing())
-        >>> source.ids, source.labels().tolist(), source.read(0)[0].shape
+        >>> source.ids, source.labels().tolist(), source.read(0).shape
         (['0'], [4], torch.Size([3, 8, 8]))
 
     Args:
@@ -88,24 +88,24 @@ class Source:
         every = [self._label_or_none(index) for index in range(len(self))]
         return np.array([NO_LABEL if label is None else label for label in every], np.int64)
 
-    def read(self, index: int) -> tuple[Picture, int | None]:
-        """One picture, `uint8` or float32 in [0, 1], and its label.
+    def read(self, index: int) -> Picture:
+        """One picture, `uint8` or float32 in [0, 1]; what stands beside it is not looked at.
 
         Raises:
             ImageError: a wrong range, type, channel count or size.
             NonFiniteError: NaN or infinity.
         """
-        image, label = _split_item(self.dataset[index])
+        image, _ = _split_item(self.dataset[index])
         if isinstance(image, Image.Image):
             picture = self.preprocessing.decode(image)
             _check_size(picture, self.size)
-            return picture, _as_label(label)
+            return picture
         tensor = image if isinstance(image, torch.Tensor) else torch.as_tensor(np.asarray(image))
         if tensor.ndim != 3:
             raise ImageError(f"Expected an image as (channel, y, x), got shape {tuple(tensor.shape)}.")
         checked = as_images(tensor, channels=self.preprocessing.channels, size=self.size)[0]
         picture = tensor if tensor.dtype == torch.uint8 else checked
-        return picture.detach().cpu(), _as_label(label)
+        return picture.detach().cpu()
 
     def _label_or_none(self, index: int) -> int | None:
         try:

@@ -187,3 +187,12 @@ def test_damage_is_named(copy, file, kind) -> None:
         target.write_bytes(content)
     with pytest.raises(fv.errors.StoreError, match=f"damaged in .*{DAMAGES[file]}"):
         fv.open_store(copy).verify()
+
+
+@pytest.mark.parametrize("label", ["cat", {"boxes": []}, torch.tensor([1, 0, 1])])
+def test_labels_that_are_given_stand_in_for_any_others(hooked, data, collect, tmp_path, label) -> None:
+    odd = [(image, label) for image in data.tensors[0]]
+    made = collect(hooked, odd, tmp_path / "s.zarr", layers=["1"], labels=data.tensors[1])
+    assert made.errors.sizes["image"] == 0
+    again = fv.open_store(tmp_path / "s.zarr", odd)
+    assert torch.equal(again.images(["7"])[0], data.tensors[0][7].float() / 255)
