@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from fvhooks.errors import ImageError, NonFiniteError
 
@@ -63,6 +63,16 @@ def as_images(
     if tensor.numel():
         _check_range(tensor, bounded=bounded)
     return tensor.float()
+
+
+def as_bytes(pictures: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+    """Pictures in [0, 1] as `uint8`, as they are shown and kept; values outside are clipped, NaN is black.
+
+    Example:
+        >>> as_bytes(np.array([0.0, 0.5, 1.2, np.nan])).tolist()
+        [0, 128, 255, 0]
+    """
+    return np.asarray((np.nan_to_num(pictures).clip(0, 1) * 255).round(), np.uint8)
 
 
 def _from_numpy(array: np.ndarray) -> torch.Tensor:

@@ -1,14 +1,14 @@
 """Cards: what a unit looks for, beside the real images that move it and what an audit says."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 import xarray as xr
 
 from fvhooks.errors import MissingInputError, ShapeError
-from fvhooks.images import as_images
+from fvhooks.images import as_bytes, as_images
 from fvhooks.results import Result
 from fvhooks.synthesis.visualizations import Visualizations
 from fvhooks.units import Layout, Unit
@@ -85,8 +85,10 @@ def cards(
         top: how many real images to show for each unit.
 
     Raises:
-        ShapeError: the report is of other units.
+        ShapeError: the report is of other units, or of other pictures of them.
     """
+    if report is not None:
+        _check_same_pictures(vis, report.data)
     own = _own(vis.data, report)
     broken = vis.images.isnull().any(["seed", "rgb", "y", "x"]).values
     notes = np.where(broken, _BROKEN, "" if store is not None else _NO_STORE).astype(object)
@@ -100,17 +102,13 @@ def cards(
 
 
 def _pictures(vis: xr.Dataset) -> xr.Dataset:
-    found = {"picture": _bytes(vis["images"].transpose("unit", "seed", "rgb", "y", "x"))}
+    found = {"picture": xr.apply_ufunc(as_bytes, vis["images"].transpose("unit", "seed", "rgb", "y", "x"))}
     if "alpha" in vis:
-        found["alpha"] = _bytes(vis["alpha"].transpose("unit", "seed", "y", "x"))
+        found["alpha"] = xr.apply_ufunc(as_bytes, vis["alpha"].transpose("unit", "seed", "y", "x"))
     if "flag" in vis:
         found["flag"] = vis["flag"].transpose("unit", "seed")
     data = xr.Dataset(found)
     return data if "seed" in data.coords else data.assign_coords(seed=np.arange(data.sizes["seed"]))
-
-
-def _bytes(values: xr.DataArray) -> xr.DataArray:
-    return (values.fillna(0).clip(0, 1) * 255).round().astype(np.uint8)
 
 
 def _own(vis: xr.Dataset, report: Result | None) -> np.ndarray:
@@ -203,7 +201,7 @@ def _thumbnails(images: Any) -> np.ndarray:  # noqa: ANN401 - images as `as_imag
     shrink = min(1.0, THUMB / max(height, width))
     size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
     small = torch.nn.functional.interpolate(pictures, size=size, mode="bilinear", antialias=True)
-    return np.asarray((small.clamp(0, 1) * 255).round().byte().numpy())
+    return as_bytes(small.numpy())
 
 
 def _stack(thumbs: dict[int, np.ndarray], units: int, top: int) -> np.ndarray:
@@ -213,14 +211,33 @@ def _stack(thumbs: dict[int, np.ndarray], units: int, top: int) -> np.ndarray:
     return stacked
 
 
+def _check_same_pictures(vis: Visualizations, report: xr.Dataset) -> None:
+    """A verdict belongs to the very pictures that were audited, not to others of the same units."""
+    ours, theirs = ([str(name) for name in data["unit"].values] for data in (vis.data, report))
+    shared = [name for name in ours if name in theirs]
+    seeds = vis.data.sizes["seed"]
+    if not shared:
+        _refuse(f"units {ours[:3]}", f"units {sorted(theirs)[:3]}")
+    if report.attrs.get("recipe", vis.recipe) != vis.recipe:
+        _refuse(f"recipe {vis.recipe!r}", f"recipe {report.attrs['recipe']!r}")
+    if report.sizes.get("seed", seeds) != seeds:
+        _refuse(f"{seeds} of each unit", f"{report.sizes['seed']} of each unit")
+    if "picture_checksum" not in report:
+        return
+    seen = dict(zip(theirs, report["picture_checksum"].transpose("unit", "seed").values, strict=True))
+    made = dict(zip(ours, vis.checksums.values, strict=True))
+    other = [name for name in shared if not np.array_equal(seen[name], made[name])]
+    if other:
+        _refuse("the same pixels", f"other pixels for {other[:3]}")
+
+
+def _refuse(expected: str, got: str) -> NoReturn:
+    fact = f"Expected an audit of the pictures shown ({expected}), got one of other pictures ({got})"
+    raise ShapeError(f"{fact}; audit what you show: cards(vis, store, audit(hooked, vis, store)).")
+
+
 def _audit(report: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """The verdicts on these units; a unit that was not audited has empty words and NaN."""
-    known = set(map(str, report["unit"].values))
-    if not known & set(map(str, data["unit"].values)):
-        theirs, ours = sorted(known)[:3], [str(name) for name in data["unit"].values[:3]]
-        raise ShapeError(
-            f"Expected an audit of these pictures ({ours} …), got one of other units ({theirs} …)."
-        )
     kept = report[[name for name in _AUDITED if name in report]].reset_coords(drop=True)
     kept = kept.assign_coords(unit=report["unit"].values, check=report["check"].values)
     return kept.reindex(unit=data["unit"].values, fill_value={"verdict": "", "reason": ""})

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from fvhooks.errors import ImageError, NonFiniteError
-from fvhooks.images import as_images
+from fvhooks.images import as_bytes, as_images
 
 X = torch.rand(2, 3, 6, 5)
 
@@ -23,6 +23,12 @@ def test_floats_keep_their_values_and_gradients() -> None:
     assert images.dtype == torch.float32
     (gradient,) = torch.autograd.grad(images.sum(), x)
     assert torch.equal(gradient, torch.ones_like(x))
+
+
+def test_pictures_as_bytes_are_the_nearest_and_never_wrap() -> None:
+    every = np.arange(256)
+    np.testing.assert_array_equal(as_bytes(((every + 0.4) / 255).astype(np.float32)), every)
+    assert as_bytes(np.array([-0.1, 1.1, np.nan, np.inf])).tolist() == [0, 255, 0, 255]
 
 
 def test_one_image_becomes_a_batch() -> None:

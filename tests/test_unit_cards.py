@@ -1,5 +1,6 @@
 """Cards of units, from a real store and from made-up results."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,46 @@ def test_verdicts_are_joined_by_unit() -> None:
 def test_a_report_of_other_units_is_refused_with_both() -> None:
     with pytest.raises(ShapeError, match=r"\['1:0'\].*\['2:5'\]"):
         fv.cards(made([fv.Unit(LAYER, 0)]), None, report(["2:5"]))
+
+
+def audit_of(vis: Visualizations) -> Report:
+    sums = xr.DataArray(vis.checksums.values, dims=("unit", "seed"))
+    said = report([str(name) for name in vis.data["unit"].values], picture_checksum=sums)
+    return Report(said.data.assign_attrs(recipe=vis.recipe))
+
+
+def brighter(vis: Visualizations) -> Visualizations:
+    images = vis.images.copy()
+    images[1, 0] = 1 - images[1, 0]
+    return Visualizations(vis.data.assign(images=images))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (brighter, r"the same pixels\), .*other pixels for \['1:1'\]\); audit what you show"),
+        (lambda vis: Visualizations(vis.data.isel(seed=[1])), r"\(1 of each unit.*\(2 of each unit"),
+        (
+            lambda vis: Visualizations(vis.data.assign_attrs(recipe="vital")),
+            "recipe 'vital'.*recipe 'given'",
+        ),
+    ],
+)
+def test_a_report_on_other_pictures_of_the_same_units_is_refused(
+    change: Callable[[Visualizations], Visualizations], message: str
+) -> None:
+    vis = made([fv.Unit(LAYER, 0), fv.Unit(LAYER, 1)])
+    with pytest.raises(ShapeError, match=message):
+        fv.cards(change(vis), None, audit_of(vis))
+
+
+def test_a_report_on_more_units_in_another_order_is_taken() -> None:
+    vis = made([fv.Unit(LAYER, 0), fv.Unit(LAYER, 1)])
+    shown = Visualizations(vis.data.isel(unit=[1]))
+    assert list(fv.cards(shown, None, audit_of(vis)).data["verdict"].values[0]) == [
+        "contradicted",
+        "inconclusive",
+    ]
 
 
 def test_the_recipes_own_activation_goes_before_the_audits() -> None:

@@ -32,8 +32,9 @@ class AuditReport(Result):
     there is no "trusted"), `reason`, `value` with `low` and `high`, the `limit` that 95 % of real images stay
     below, and `false_alarms`, the share of held-out real images above it; `control_value` (unit, check,
     control), the same number for held-out real images and for pictures of nothing; `family` and `question`
-    (check); `activation` (unit, seed), the pictures' own peak activation; and the curves and parts of each
-    check (names begin with `path_`, `gap_`, …).
+    (check); `activation` (unit, seed), the pictures' own peak activation, and `picture_checksum`, by which
+    `fvhooks.cards` knows them again; and the curves and parts of each check (names begin with `path_`,
+    `gap_`, …).
     """
 
     kind: ClassVar[str] = "audit_report"
@@ -182,6 +183,7 @@ def _assemble(
             "family": ("check", np.array([CHECKS[name].family for name in names], dtype=object)),
             "question": ("check", np.array([CHECKS[name].question for name in names], dtype=object)),
             "activation": (("unit", "seed"), np.array(activation, dtype=float)),
+            "picture_checksum": (("unit", "seed"), vis.checksums.values),
         },
         coords={
             **{name: vis.data[name].variable for name in ("unit", "layer", "channel")},

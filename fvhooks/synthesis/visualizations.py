@@ -1,5 +1,6 @@
 """Pictures of units, with what made them."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -35,6 +36,13 @@ class Visualizations(Result):
     def recipe(self) -> str:
         """What made the pictures; "given" where they came from elsewhere."""
         return str(self.data.attrs.get("recipe", "given"))
+
+    @property
+    def checksums(self) -> xr.DataArray:
+        """A number for each picture, (unit, seed), by which another result tells which pictures it is of."""
+        images = self.images.transpose("unit", "seed", "rgb", "y", "x").values.astype(np.float32)
+        sums = [[zlib.crc32(picture.tobytes()) for picture in row] for row in images]
+        return xr.DataArray(np.array(sums, np.int64), dims=("unit", "seed"))
 
 
 def as_visualizations(units: Sequence[Target], images: Any) -> Visualizations:  # noqa: ANN401

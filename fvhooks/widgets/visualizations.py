@@ -5,6 +5,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from fvhooks.images import as_bytes
 from fvhooks.results import VIEWERS
 from fvhooks.synthesis.visualizations import Visualizations
 from fvhooks.widgets.encodings import LOSSLESS_SIDE, encode, to_pil
@@ -21,7 +22,7 @@ class VisualizationsViewer:
 
     def html(self, result: Visualizations, budget: int | None = None) -> str:
         """A row a unit, a column a seed; the pictures are shrunk until they fit into the budget."""
-        pictures = _bytes(result)
+        pictures = _pictures(result)
         encoded = _encoded(pictures, None if budget is None else int(budget * _HTML_GROWTH))
         pixelated = max(pictures.shape[-2:]) <= LOSSLESS_SIDE
         names = [str(name) for name in result.data["unit"].values]
@@ -52,7 +53,7 @@ def contact_sheet(vis: Visualizations, *, columns: int | None = None, side: int 
         columns: how many units stand in a row; by default as many as make the sheet about square.
         side: the longest side of one picture, in pixels.
     """
-    pictures = _bytes(vis)
+    pictures = _pictures(vis)
     count, seeds, _, height, width = pictures.shape
     scale = side / max(height, width)
     cell = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -70,9 +71,8 @@ def contact_sheet(vis: Visualizations, *, columns: int | None = None, side: int 
     return sheet
 
 
-def _bytes(vis: Visualizations) -> np.ndarray:
-    images = vis.images.transpose("unit", "seed", "rgb", "y", "x").values
-    return np.asarray((np.clip(images, 0, 1) * 255).round().astype(np.uint8))
+def _pictures(vis: Visualizations) -> np.ndarray:
+    return as_bytes(vis.images.transpose("unit", "seed", "rgb", "y", "x").values)
 
 
 def _seeds(vis: Visualizations) -> list[str]:

@@ -276,6 +276,15 @@ def test_units_that_do_not_exist_are_refused(
         fv.audit(hooked, fv.as_visualizations([unit], torch.rand(1, 3, 12, 12)), store, show_progress=False)
 
 
+def test_cards_take_the_audit_of_their_own_pictures_alone(
+    audited: Reports, logits: list[fv.Unit], real: torch.Tensor
+) -> None:
+    vis = fv.as_visualizations(logits, real)
+    assert "verdict" in fv.cards(vis, None, audited["real"]).data
+    with pytest.raises(ShapeError, match="other pixels"):
+        fv.cards(fv.as_visualizations(logits, real.flip(-1)), None, audited["real"])
+
+
 def test_the_same_unit_twice_is_refused(
     hooked: fv.HookedModel, store: fv.Store, logits: list[fv.Unit], real: torch.Tensor
 ) -> None:
