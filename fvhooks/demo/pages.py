@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from string import Template
 
 import numpy as np
 import xarray as xr
-from PIL import Image
 
 from fvhooks.demo.crops import CLASSES
 from fvhooks.results import VIEWERS, Result
 from fvhooks.unit_cards import UnitCards
 from fvhooks.units import Unit
+from fvhooks.widgets.encodings import encode
 from fvhooks.widgets.markup import Markup, data_uri, join, tag, text
 
 _PAGE = Path(__file__).with_name("page.html")
@@ -99,12 +98,12 @@ def _glance(chapter: Chapter) -> Markup:
 
 def _pair(unit: xr.Dataset) -> Markup:
     name = str(unit["unit"].item())
-    made = tag("img", src=data_uri(as_png(unit["picture"].values[0])), alt=f"What {name} looks for")
+    made = tag("img", src=data_uri(encode(unit["picture"].values[0])), alt=f"What {name} looks for")
     if "top_image" not in unit:
         return tag("div", made, tag("span", text("picture")), class_="pair")
     real = tag(
         "img",
-        src=data_uri(as_png(unit["top_image"].values[0])),
+        src=data_uri(encode(unit["top_image"].values[0])),
         alt=f"Real crop with the highest activation of {name}",
     )
     return tag("div", made, real, tag("span", text("picture")), tag("span", text("real crop")), class_="pair")
@@ -138,10 +137,3 @@ def _cards(chapter: Chapter) -> Markup:
 
 def _html(result: Result) -> Markup:
     return Markup(VIEWERS[result.kind].html(result))
-
-
-def as_png(picture: np.ndarray) -> bytes:
-    """A `uint8` picture `rgb y x` as a PNG file."""
-    stream = BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).save(stream, "PNG")
-    return stream.getvalue()

@@ -1,6 +1,7 @@
 """The main job from end to end: real images, pictures of units, their audit, and a page."""
 
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +11,18 @@ import xarray as xr
 import fvhooks as fv
 from fvhooks.demo.crops import CLASSES, photographs
 from fvhooks.demo.networks import STAGES, load_network, stated_accuracy
-from fvhooks.demo.pages import Chapter, as_png, write_page
+from fvhooks.demo.pages import Chapter, write_page
 from fvhooks.demo.selection import selective_units
 from fvhooks.errors import StoreError
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.visualizations import Visualizations
 from fvhooks.unit_cards import UnitCards
 from fvhooks.units import Unit
+from fvhooks.widgets.encodings import to_pil
 
 log = logging.getLogger("fvhooks.demo")
+
+_PICTURE = re.compile(rf"(?:{'|'.join(CLASSES)}|(?:{'|'.join(STAGES)})-\d+)-\d+\.png")
 
 _CLASSES_ABOUT = "Each picture stands beside the real crop that moves the class’s output most."
 _AUDITED = STAGES[2:]  # the fine grids of the first two would take most of the audit's time
@@ -77,6 +81,7 @@ def make_demo(out: str | Path, scale: Scale = FULL, *, show_progress: bool = Tru
     report = fv.audit(hooked, vis, store, layers=_AUDITED, show_progress=show_progress)
     log.info("4 of 4: writing the page")
     chapters = _chapters(fv.cards(vis, store, report).data)
+    _remove_pictures(folder / "pictures")
     for chapter in chapters:
         _save_pictures(folder, chapter)
     return write_page(folder / "index.html", chapters, _facts(store), inner[-1])
@@ -94,13 +99,20 @@ def _chapters(data: xr.Dataset) -> list[Chapter]:
     ]
 
 
+def _remove_pictures(folder: Path) -> None:
+    """Those of an earlier run, which may have been of other units; files of other names are left alone."""
+    for file in folder.glob("*.png"):
+        if _PICTURE.fullmatch(file.name):
+            file.unlink()
+
+
 def _save_pictures(folder: Path, chapter: Chapter) -> None:
     """Each picture as a file, and all of a chapter on one sheet."""
     pictures = chapter.cards.data["picture"].transpose("unit", "seed", "rgb", "y", "x").values
     (folder / "pictures").mkdir(exist_ok=True)
     for slug, unit in zip(chapter.slugs, pictures, strict=True):
         for seed, picture in enumerate(unit):
-            (folder / "pictures" / f"{slug}-{seed}.png").write_bytes(as_png(picture))
+            to_pil(picture).save(folder / "pictures" / f"{slug}-{seed}.png")
     images = chapter.cards.data["picture"].astype(np.float32) / 255
     named = images.assign_coords(unit=np.array(chapter.names, dtype=object)).to_dataset(name="images")
     sheet = fv.contact_sheet(Visualizations(named), columns=4)

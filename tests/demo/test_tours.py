@@ -92,12 +92,22 @@ def test_the_store_opens_again_with_its_data_set(demo: Path) -> None:
     assert store.images(["cat/held_out-003"]).shape == (1, 3, 64, 64)
 
 
-def test_again_into_the_same_folder_uses_the_store(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_again_into_the_same_folder_uses_the_store_and_replaces_the_pictures(
+    demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = {
         file: file.stat().st_mtime_ns
         for file in (demo / "stats.zarr" / "images").rglob("*")
         if file.is_file()
     }
+    pictures, mine = demo / "pictures", demo / "pictures" / "mine.png"
+    stale = [pictures / "stage3-9999-0.png", pictures / f"{CLASSES[0]}-7.png"]
+    for file in (mine, *stale):
+        file.write_bytes(b"")
     page = make_demo(demo, Scale(seeds=1, steps=1, inner_units=2), show_progress=False)
     assert page.is_file()
+    assert mine.is_file()
+    mine.unlink()
+    assert not any(file.exists() for file in stale)
+    assert len(list(pictures.iterdir())) == len(CLASSES) + 2
     assert before == {file: file.stat().st_mtime_ns for file in before}
