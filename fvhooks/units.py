@@ -129,13 +129,13 @@ class Layout:
         torch.Size([2, 192, 197])
 
     Args:
-        kind: "map" for `n c h w`, "tokens" for `n t c`, "flat" for `n c`.
+        kind: "map" for `n c h w`, "channels_last" for `n h w c`, "tokens" for `n t c`, "flat" for `n c`.
         channels: size of the channel axis.
         grid: rows and columns of the positions that lie in the picture.
         prefix: positions before them that do not (CLS and register tokens).
     """
 
-    kind: Literal["map", "tokens", "flat"]
+    kind: Literal["map", "channels_last", "tokens", "flat"]
     channels: int
     grid: tuple[int, int] = (1, 1)
     prefix: int = 0
@@ -145,8 +145,9 @@ class Layout:
         """The layout of activations of that shape (first axis: images).
 
         Args:
-            shape: 2 to 4 sizes: `n c`, `n t c` or `n c h w`.
-            image_size: height and width of the model's input; tells patch tokens from the tokens before them.
+            shape: 2 to 4 sizes: `n c`, `n t c`, `n c h w` or `n h w c`.
+            image_size: height and width of the model's input. Its aspect tells patch tokens from the tokens
+                before them, and maps with the channel last from those with the channel first.
 
         Raises:
             ShapeError: a shape with another number of axes.
@@ -157,8 +158,10 @@ class Layout:
             case (_, tokens, channels):
                 prefix, grid = _token_grid(tokens, image_size or (1, 1))
                 return cls("tokens", channels, grid, prefix)
-            case (_, channels, height, width):
-                return cls("map", channels, (height, width))
+            case (_, first, second, third):
+                if _is_channels_last((first, second, third), image_size or (1, 1)):
+                    return cls("channels_last", third, (first, second))
+                return cls("map", first, (second, third))
         expected = (
             "Expected activations as (image, channel), (image, token, channel) or (image, channel, y, x)"
         )
@@ -178,6 +181,8 @@ class Layout:
                 return activations.unsqueeze(-1)
             case "tokens":
                 return activations.transpose(1, 2)
+            case "channels_last":
+                return activations.permute(0, 3, 1, 2).flatten(2)
             case _:
                 return activations.flatten(2)
 
@@ -207,6 +212,14 @@ class Layout:
         if place is None:
             return None
         return (place[0] + 0.5) / self.grid[0], (place[1] + 0.5) / self.grid[1]
+
+
+def _is_channels_last(shape: tuple[int, int, int], image_size: tuple[int, int]) -> bool:
+    """Whether the first two axes have the image's aspect and the last two clearly do not."""
+    aspect = math.log(image_size[0] / image_size[1])
+    first = abs(math.log(shape[0] / shape[1]) - aspect)
+    last = abs(math.log(shape[1] / shape[2]) - aspect)
+    return last > 0.05 and first < last / 4
 
 
 def _token_grid(tokens: int, image_size: tuple[int, int]) -> tuple[int, tuple[int, int]]:

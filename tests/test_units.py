@@ -129,3 +129,25 @@ def test_the_centre_of_a_position_is_a_fraction_of_the_picture() -> None:
 def test_other_shapes_have_no_layout(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="got shape"):
         fv.Layout.of(shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "image", "kind", "grid"),
+    [
+        ((2, 56, 56, 64), (224, 224), "channels_last", (56, 56)),
+        ((2, 64, 56, 56), (224, 224), "map", (56, 56)),
+        ((2, 64, 64, 64), (224, 224), "map", (64, 64)),
+        ((2, 7, 10, 96), (224, 300), "channels_last", (7, 10)),
+        ((2, 96, 7, 10), (224, 300), "map", (7, 10)),
+    ],
+)
+def test_maps_with_the_channel_first_or_last(
+    shape: tuple[int, ...], image: tuple[int, int], kind: str, grid: tuple[int, int]
+) -> None:
+    layout = fv.Layout.of(shape, image)
+    assert (layout.kind, layout.grid) == (kind, grid)
+    values = torch.arange(float(torch.Size(shape).numel())).view(shape)
+    channels = layout.to_channels(values)
+    place = layout.index((2, 3))
+    expected = values[1, 2, 3, 5] if kind == "channels_last" else values[1, 5, 2, 3]
+    assert channels[1, 5, place] == expected

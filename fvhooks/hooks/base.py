@@ -118,9 +118,10 @@ class HookedModel:
             ImageError: neither images nor an input shape are known.
         """
         if x is None:
-            if self._probes:
-                return next(reversed(self._probes.values()))
             shape = self.preprocessing.input_shape
+            known = self._probes.get(shape) if shape else next(reversed(self._probes.values()), None)
+            if known is not None:
+                return known
             if shape is None:
                 advice = "pass images to probe(x), or input_shape=… to fvhooks.attach."
                 raise ImageError(f"The model's input shape is not known; {advice}")

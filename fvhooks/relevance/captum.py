@@ -59,10 +59,24 @@ def channel_relevance(
     make = attributor or default_attributor()
     size = (int(images.shape[-2]), int(images.shape[-1]))
     addresses = {node: Address.parse(hooked.resolve(node)) for node in nodes}
+    _refuse_earlier_calls(hooked, layer, addresses)
     raw: dict[str, Any] = {}
     for together in [list(nodes)] if _takes_lists(make) else [[node] for node in nodes]:
         raw |= _attribute(hooked, images, layer, channel, {node: addresses[node] for node in together}, make)
     return {node: _as_channels(found.detach(), node, size, len(images)) for node, found in raw.items()}
+
+
+def _refuse_earlier_calls(hooked: HookedModel, layer: str, addresses: Mapping[str, Address]) -> None:
+    """Captum keeps what a module's last call gave; an earlier call would silently get its relevance."""
+    probe = hooked.probe()
+    for node, address in addresses.items():
+        same = [info for name, info in probe.items() if Address.parse(name).module == address.module]
+        last = max((Address.parse(i.name).call for i in same if i.order <= probe[layer].order), default=0)
+        if address.call != last:
+            raise UnsupportedModelError(
+                f"Layer {node!r} is call {address.call} of {last + 1} calls of a module up to {layer!r}; "
+                "Captum attributors see the last call alone. Match another layer, such as the one around it."
+            )
 
 
 def _takes_lists(make: Attributor) -> bool:

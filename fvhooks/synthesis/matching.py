@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from fvhooks.errors import ShapeError
+
 Values = Float[torch.Tensor, "picture channel position"]
-Profiles = Float[torch.Tensor, "profile channel position"]
+Profiles = Float[torch.Tensor, "profile channel rank"]
 
 
 def order(values: Values) -> Int[torch.Tensor, "picture channel position"]:
@@ -63,6 +65,10 @@ def targets(values: Values, profiles: Profiles, owner: Int[torch.Tensor, " pictu
         profiles: ascending along the last axis, as many positions as the values have.
         owner: which profile each picture follows.
     """
+    if profiles.shape[-1] != values.shape[-1]:  # scatter_ would silently use a part of a longer profile
+        raise ShapeError(
+            f"Profiles have {profiles.shape[-1]} ranks for {values.shape[-1]} positions; expand them."
+        )
     places = order(values)
     matched = torch.empty_like(values, requires_grad=False)
     for picture, which in enumerate(owner.tolist()):

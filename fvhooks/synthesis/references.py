@@ -5,6 +5,7 @@ They are computed once and kept in the store under `/units`, never in a step of 
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,19 +26,27 @@ CROP_SIDES = (1.0, 0.75, 0.5)
 """Sides of the crops around a top position that compete to be the reference, as fractions of the picture."""
 
 
+CLASS_IMAGES = 50
+"""How many images of a label are split into facets, at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeReference:
     """What one layer gives for the references of one unit.
 
     Args:
         ranks: places of the sorted order that are kept.
-        profile: mean sorted activations there, weighted by relevance for inner units.
-        weights: of each channel in the loss, in [0, 1].
+        profile: mean sorted activations there.
+        weights: of each channel in the loss, in [0, 1]; by relevance for inner units.
     """
 
     ranks: Int[np.ndarray, " rank"]
     profile: Float[np.ndarray, "channel rank"]
     weights: Float[np.ndarray, " channel"]
+
+
+References = dict[str, NodeReference]
+"""By layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +65,18 @@ class ReferenceSettings:
     facets: int
     attributor: Attributor | None
 
-    def key(self, facet: int) -> str:
-        """A short text that differs where the references would."""
-        name = "LayerGradientXActivation" if self.attributor is None else _name(self.attributor)
-        said = json.dumps([self.count, self.facets, facet, name, CROP_SIDES])
+    def key(self, facet: int) -> str | None:
+        """A text that differs where the references would; None where nothing tells attributors apart."""
+        name = _name(self.attributor)
+        if name is None:
+            return None
+        said = json.dumps(["channel weights", self.count, self.facets, facet, name, CROP_SIDES])
         return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 def class_references(
     hooked: HookedModel, store: Store, unit: Unit, settings: ReferenceSettings
-) -> list[dict[str, NodeReference]]:
+) -> list[References]:
     """The stored profiles of the label that an output stands for, one dictionary a facet.
 
     Raises:
@@ -74,49 +85,77 @@ def class_references(
     label = store.label_of_logit(unit.channel)
     if settings.facets == 1:
         return [{node: _even(*store.profile(node, label)) for node in settings.nodes}]
+    return _kept_or_made(store, unit, settings, lambda: _class_facets(hooked, store, label, settings))
+
+
+def unit_references(
+    hooked: HookedModel, store: Store, unit: Unit, settings: ReferenceSettings
+) -> list[References]:
+    """Profiles of an inner unit's top images, channels weighted by relevance, one dictionary a facet.
+
+    They are read from the store where it has them, and kept there where it had not.
+
+    Raises:
+        MissingInputError: the store has no data set attached, the unit fires for no image, or it is a unit
+            at one position.
+    """
+    if unit.position is not None:
+        raise MissingInputError(
+            f"Recipe 'vital' matches a whole channel; {unit.id!r} is one position of it. "
+            "Leave position out, or use recipe 'fourier'."
+        )
+    return _kept_or_made(store, unit, settings, lambda: _unit_facets(hooked, store, unit, settings))
+
+
+def _kept_or_made(
+    store: Store, unit: Unit, settings: ReferenceSettings, make: Callable[[], list[References]]
+) -> list[References]:
+    keys = [settings.key(facet) for facet in range(settings.facets)]
+    kept = [_read(store, unit, settings, key) for key in keys]
+    found = [references for references in kept if references is not None]
+    if len(found) == settings.facets:
+        return found
+    made = make()
+    for key, references in zip(keys, made, strict=True):
+        if key is not None:
+            _write(store, unit, key, references)
+    return made
+
+
+def _class_facets(
+    hooked: HookedModel, store: Store, label: int, settings: ReferenceSettings
+) -> list[References]:
     table = store.images_table
     rows = np.flatnonzero(
         (table.label.values == label) & (table.split.values == "reference") & (table.error.values == "")
-    )
+    )[:CLASS_IMAGES]
     if len(rows) < settings.facets:
         raise MissingInputError(
             f"Label {label} has {len(rows)} reference images, too few for {settings.facets} facets."
         )
     deepest = settings.nodes[-1]
     groups = _groups(np.asarray(store[deepest]["average"].isel(image=rows)), settings.facets)
+    ids = table.id.values[rows].astype(str)
     found = []
     for group in range(settings.facets):
-        images = store.images([str(table.id.values[row]) for row in rows[groups == group]])
-        with torch.no_grad():
-            seen = look(hooked, images.to(hooked.device), settings.nodes)
+        seen = _look(hooked, store.images(ids[groups == group]), settings.nodes)
         found.append({node: _even(*_profile_of(values)) for node, values in seen.items()})
     return found
 
 
-def unit_references(
+def _unit_facets(
     hooked: HookedModel, store: Store, unit: Unit, settings: ReferenceSettings
-) -> list[dict[str, NodeReference]]:
-    """Relevance-weighted profiles of an inner unit's top images, one dictionary a facet.
+) -> list[References]:
+    crops = reference_crops(hooked, store, unit, settings.count)
+    groups = torch.from_numpy(_groups(crops.flatten(1).numpy(), settings.facets))
+    return [_weighted(hooked, crops[groups == facet], unit, settings) for facet in range(settings.facets)]
 
-    They are read from the store where it has them, and kept there where it had not.
 
-    Raises:
-        MissingInputError: the store has no data set attached, or the unit fires for no image.
-    """
-    kept = [_read(store, unit, settings, facet) for facet in range(settings.facets)]
-    if any(found is None for found in kept):
-        crops = reference_crops(hooked, store, unit, settings.count)
-        groups = _groups(crops.flatten(1).numpy(), settings.facets)
-        for facet in range(settings.facets):
-            _write(
-                store,
-                unit,
-                settings,
-                facet,
-                _weighted(hooked, crops[torch.from_numpy(groups == facet)], unit, settings),
-            )
-        kept = [_read(store, unit, settings, facet) for facet in range(settings.facets)]
-    return [found for found in kept if found is not None]
+@torch.no_grad()
+def _look(
+    hooked: HookedModel, images: Float[torch.Tensor, "image rgb y x"], nodes: Sequence[str]
+) -> dict[str, Float[torch.Tensor, "image channel position"]]:
+    return look(hooked, images.to(hooked.device), nodes)
 
 
 def reference_crops(
@@ -154,11 +193,10 @@ def reference_crops(
     return torch.stack([candidates[which] for candidates, which in zip(crops, best, strict=True)])
 
 
-@torch.no_grad()
 def _mean_activation(
     hooked: HookedModel, unit: Unit, images: Float[torch.Tensor, "image rgb y x"]
 ) -> Float[torch.Tensor, " image"]:
-    return look(hooked, images.to(hooked.device), [unit.layer])[unit.layer][:, unit.channel].mean(-1).cpu()
+    return _look(hooked, images, [unit.layer])[unit.layer][:, unit.channel].mean(-1).cpu()
 
 
 def _around(
@@ -191,42 +229,31 @@ def _weighted(
     relevance = channel_relevance(
         hooked, crops, unit.layer, unit.channel, settings.nodes, attributor=settings.attributor
     )
-    with torch.no_grad():
-        seen = look(hooked, crops, settings.nodes)
     found = {}
-    for node, values in seen.items():
-        mask, weights = masks_and_weights(relevance[node])
-        ranks, profile = _profile_of(mask * values)
-        found[node] = NodeReference(ranks, profile, weights.cpu().numpy())
+    for node, values in _look(hooked, crops, settings.nodes).items():
+        weights = channel_weights(relevance[node]).cpu().numpy()
+        found[node] = NodeReference(*_profile_of(values), weights)
     return found
 
 
-def masks_and_weights(
+def channel_weights(
     relevance: Float[torch.Tensor, "image channel position"],
-) -> tuple[Float[torch.Tensor, "image channel position"], Float[torch.Tensor, " channel"]]:
-    """Where each channel matters in each image, and how much it matters over all of them; both in [0, 1].
+) -> Float[torch.Tensor, " channel"]:
+    """How much each channel matters over all images, in [0, 1].
 
-    The positive part of the relevance, scaled from 0 to 1 over the positions of each channel, is the mask;
-    its maximum over positions, scaled from 0 to 1 over the channels of each image and averaged over the
-    images, is the weight.
+    The maximum over positions of the positive part of the relevance, scaled from 0 to 1 over the channels of
+    each image, averaged over the images.
 
     Example:
-        >>> masks_and_weights(torch.tensor([[[0.0, 2.0], [-1.0, 0.0], [1.0, 1.0]]]))[1].tolist()
+        >>> channel_weights(torch.tensor([[[0.0, 2.0], [-1.0, 0.0], [1.0, 1.0]]])).tolist()
         [1.0, 0.0, 0.5]
 
     Args:
         relevance: signed.
     """
-    positive = relevance.clamp(min=0)
-    low, high = positive.amin(-1, keepdim=True), positive.amax(-1, keepdim=True)
-    span = high - low
-    # A layer without positions has nothing to tell apart: what is relevant counts whole.
-    flat = (high > 0).to(positive.dtype).expand_as(positive)
-    mask = torch.where(span > 0, (positive - low) / span.clamp(min=1e-20), flat)
-    strongest = positive.amax(-1)
+    strongest = relevance.clamp(min=0).amax(-1)
     least, most = strongest.amin(1, keepdim=True), strongest.amax(1, keepdim=True)
-    weights = ((strongest - least) / (most - least).clamp(min=1e-20)).mean(0)
-    return mask, weights
+    return ((strongest - least) / (most - least).clamp(min=1e-20)).mean(0)
 
 
 def _profile_of(
@@ -263,29 +290,31 @@ def _groups(features: Float[np.ndarray, "image feature"], count: int) -> Int[np.
     return groups
 
 
-def _read(
-    store: Store, unit: Unit, settings: ReferenceSettings, facet: int
-) -> dict[str, NodeReference] | None:
+def _read(store: Store, unit: Unit, settings: ReferenceSettings, key: str | None) -> References | None:
     found = {}
     for node in settings.nodes:
-        kept = store.read_unit(unit.layer, unit.channel, f"{node}-{settings.key(facet)}")
+        kept = None if key is None else store.read_unit(unit.layer, unit.channel, f"{node}-{key}")
         if kept is None:
             return None
         found[node] = NodeReference(kept["rank"].values, kept["profile"].values, kept["weight"].values)
     return found
 
 
-def _write(
-    store: Store, unit: Unit, settings: ReferenceSettings, facet: int, references: dict[str, NodeReference]
-) -> None:
+def _write(store: Store, unit: Unit, key: str, references: References) -> None:
     for node, reference in references.items():
         arrays = {
             "profile": (("node_channel", "rank"), reference.profile),
             "weight": ("node_channel", reference.weights),
         }
         data = xr.Dataset(arrays, coords={"rank": reference.ranks}, attrs={"node": node})
-        store.write_unit(unit.layer, unit.channel, f"{node}-{settings.key(facet)}", data)
+        store.write_unit(unit.layer, unit.channel, f"{node}-{key}", data)
 
 
-def _name(attributor: Attributor) -> str:
-    return f"{getattr(attributor, '__module__', '')}.{getattr(attributor, '__qualname__', repr(attributor))}"
+def _name(attributor: Attributor | None) -> str | None:
+    """What tells an attributor from others, also tomorrow: a class of an importable module, nothing else."""
+    if attributor is None:
+        return "captum.attr._core.layer.layer_gradient_x_activation.LayerGradientXActivation"
+    named = isinstance(attributor, type) and "<" not in attributor.__qualname__
+    if not named or attributor.__module__ == "__main__":
+        return None
+    return f"{attributor.__module__}.{attributor.__qualname__}"

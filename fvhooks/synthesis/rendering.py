@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Float
 from tqdm.auto import tqdm
 
-from fvhooks.errors import ImageError, LayerNotFoundError, NonFiniteError
+from fvhooks.errors import ImageError, LayerNotFoundError, MissingInputError, NonFiniteError
 from fvhooks.hooks import HookedModel
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.engine import Batch, Plan, look, synthesise
@@ -80,14 +80,11 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
         raise LayerNotFoundError("There is nothing to visualize: units is empty.")
     chosen = RECIPES[recipe]() if isinstance(recipe, str) else recipe
     numbers = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
-    size = hooked.preprocessing.input_shape
-    if size is None:
-        raise ImageError(
-            "The size of the pictures is not known: pass input_shape=(rgb, y, x) to fvhooks.attach."
-        )
-    _check_units(hooked, listed)
+    _check_counts(numbers, facets, steps, batch_size)
     if store is not None:
         store.require(hooked)
+    size = _size(hooked, store)
+    _check_units(hooked, listed)
     results: dict[tuple[int, int], _Picture] = {}
     groups = _by_layer(listed)
     plans = [
@@ -114,6 +111,27 @@ class _Picture:
     loss: Float[np.ndarray, " step"]
     activation: float
     flag: str
+
+
+def _check_counts(seeds: Sequence[int], facets: int, steps: int | None, batch_size: int) -> None:
+    least = min(facets, batch_size, len(seeds), 1 if steps is None else steps)
+    if least < 1:
+        said = f"seeds={len(seeds)}, facets={facets}, steps={steps}, batch_size={batch_size}"
+        raise MissingInputError(f"visualize needs at least one of each, got {said}.")
+    if facets > len(seeds):
+        raise MissingInputError(f"{facets} facets need as many seeds, got {len(seeds)}; raise seeds=.")
+
+
+def _size(hooked: HookedModel, store: Store | None) -> tuple[int, int, int]:
+    """The size of the pictures: the model's input, or that of the images of the store."""
+    if hooked.preprocessing.input_shape is not None:
+        return hooked.preprocessing.input_shape
+    if store is None:
+        raise ImageError(
+            "The size of the pictures is not known: pass input_shape=… to fvhooks.attach, or a store."
+        )
+    hooked.probe(torch.full((1, *store.image_shape), 0.5))
+    return store.image_shape
 
 
 def _check_units(hooked: HookedModel, units: Sequence[Target]) -> None:

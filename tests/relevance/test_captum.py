@@ -84,3 +84,22 @@ def test_several_layers_in_one_call_equal_one_call_each(hooked: fv.HookedModel) 
     together = channel_relevance(hooked, images, "3", 0, ["0", "1", "2"])
     for node, values in together.items():
         torch.testing.assert_close(values, channel_relevance(hooked, images, "3", 0, [node])[node])
+
+
+def test_an_earlier_call_of_a_reused_module_is_refused() -> None:
+    class Reusing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.relu = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.ReLU()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.relu(self.second(self.relu(self.first(x))))
+
+    hooked = fv.attach(Reusing(), input_shape=(3, 10, 10))
+    images = torch.rand(2, 3, 10, 10)
+    with pytest.raises(UnsupportedModelError, match=r"'relu' is call 0 of 2 calls"):
+        channel_relevance(hooked, images, "relu#1", 1, ["relu"])
+    up_to_second = channel_relevance(hooked, images, "second", 1, ["relu"])["relu"]  # here it is the last
+    inner = hooked.read(images, ["relu"])["relu"].requires_grad_()
+    (gradient,) = torch.autograd.grad(hooked.model.second(inner)[:, 1].mean((1, 2)).sum(), inner)
+    torch.testing.assert_close(up_to_second, (gradient * inner).detach().flatten(2))

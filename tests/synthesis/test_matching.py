@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from fvhooks.errors import ShapeError
 from fvhooks.synthesis.matching import expand, matching_loss, order, targets
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
@@ -92,3 +93,8 @@ def test_expanding_keeps_what_is_known_and_both_ends() -> None:
     got = expand(ranks, profile, 10)[0]
     assert got[[0, 1, 5, 9]].tolist() == [0.0, 4.0, 5.0, 9.0]
     assert np.all(np.diff(got) >= 0)
+
+
+def test_a_profile_of_another_length_is_refused() -> None:
+    with pytest.raises(ShapeError, match="7 ranks for 5 positions"):
+        targets(torch.zeros(1, 2, 5), torch.zeros(1, 2, 7), torch.tensor([0]))

@@ -248,3 +248,65 @@ class TestWrongCalls:
             model[2].bias[5] = -1000
         vis = visualize(attached(model), fv.Unit("3", 5), recipe="fourier")
         assert (vis.data.flag == "nothing changed: no gradient reached the picture").all()
+
+    @pytest.mark.parametrize(
+        "wrong", [{"seeds": 0}, {"steps": 0}, {"facets": 0}, {"batch_size": 0}, {"seeds": []}]
+    )
+    def test_none_of_something(self, wrong: dict[str, Any], hooked: fv.HookedModel) -> None:
+        with pytest.raises(MissingInputError, match="at least one of each"):
+            visualize(hooked, UNITS[0], recipe="fourier", **wrong)
+
+    def test_more_facets_than_pictures(self, hooked: fv.HookedModel, store: fv.Store) -> None:
+        with pytest.raises(MissingInputError, match="3 facets need as many seeds, got 2"):
+            visualize(hooked, UNITS[0], store=store, facets=3)
+
+    def test_vital_for_one_position_whatever_is_in_the_store(
+        self, hooked: fv.HookedModel, store: fv.Store
+    ) -> None:
+        visualize(hooked, fv.Unit("3", 4), store=store)
+        with pytest.raises(MissingInputError, match="matches a whole channel"):
+            visualize(hooked, fv.Unit("3", 4, position=(1, 1)), store=store)
+
+
+def test_a_probe_at_another_size_changes_no_layout() -> None:
+    hooked = fv.attach(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), input_shape=(3, 12, 12))
+    hooked.probe(torch.rand(1, 3, 30, 30))
+    assert hooked.layout("1").grid == (10, 10)
+
+
+def test_attributors_without_a_lasting_name_are_not_mistaken_for_one_another(
+    hooked: fv.HookedModel, store: fv.Store
+) -> None:
+    from captum.attr import InternalInfluence, LayerGradientXActivation
+
+    first, second = (
+        lambda model, layer, kind=kind: kind(model, layer)
+        for kind in (LayerGradientXActivation, InternalInfluence)
+    )
+    weights = [
+        unit_references(hooked, store, fv.Unit("3", 4), ReferenceSettings(("1",), 5, 1, attributor))[0][
+            "1"
+        ].weights
+        for attributor in (first, second)
+    ]
+    assert np.abs(weights[0] - weights[1]).max() > 1e-3
+
+
+def test_class_facets_are_kept(
+    hooked: fv.HookedModel, store: fv.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ReferenceSettings(("1", "3"), 10, 2, None)
+    first = references.class_references(hooked, store, fv.Unit.logit(2), settings)
+    monkeypatch.setattr(references, "look", None)
+    again = references.class_references(hooked, store, fv.Unit.logit(2), settings)
+    np.testing.assert_array_equal(first[1]["3"].profile, again[1]["3"].profile)
+    assert np.abs(first[0]["3"].profile - first[1]["3"].profile).max() > 0
+
+
+def test_the_size_comes_from_the_store_where_the_model_does_not_say(
+    dataset: TensorDataset, tmp_path: Path
+) -> None:
+    hooked = fv.attach(network(), mean=[0.4] * 3, std=[0.25] * 3)
+    store = fv.collect(hooked, dataset, tmp_path / "s.zarr", layers=["3"], show_progress=False)
+    fresh = fv.attach(network(), mean=[0.4] * 3, std=[0.25] * 3)
+    assert visualize(fresh, UNITS[0], store=store).images.shape[2:] == (3, 12, 12)

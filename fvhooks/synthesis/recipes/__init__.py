@@ -44,6 +44,10 @@ class Request:
         """Where the model is."""
         return self.hooked.device
 
+    def steps_or(self, default: int) -> int:
+        """The number of steps that the caller said, or the recipe's own."""
+        return default if self.steps is None else self.steps
+
     def need_store(self, recipe: str) -> Store:
         """The store.
 

@@ -40,7 +40,7 @@ class Fourier:
             )
         layout = request.hooked.layout(request.layer)
         start = partial(FourierImages, request.size, device=request.device, decay=self.decay)
-        schedule = Schedule(request.steps or self.steps, self.rate, warmup=5)
+        schedule = Schedule(request.steps_or(self.steps), self.rate, warmup=5)
         return Plan(
             lambda generators: start(generators=generators),
             [(1.0, Activation(request.units, layout))],

@@ -28,8 +28,8 @@ class Vital:
     """Match, layer by layer, the sorted activations of each channel with those of real images.
 
     For an output of the model the references are images of its label, all channels alike, from the profiles
-    that the store keeps. For an inner channel they are crops of its own top images, weighted by how much each
-    activation contributes to the channel.
+    that the store keeps. For an inner channel they are crops of its own top images, and each channel
+    counts by how much of it contributes to the unit.
 
     Example:
         >>> Vital(nodes=("layer1", "layer2"), steps=300).steps
@@ -66,7 +66,7 @@ class Vital:
             FourierImages, request.size, device=request.device, decay=self.decay, mean=_mean_colour(store)
         )
         roll = Roll(round(self.jitter * min(request.size[1:])))
-        schedule = Schedule(request.steps or self.steps, self.rate)
+        schedule = Schedule(request.steps_or(self.steps), self.rate)
         return Plan(lambda generators: start(generators=generators), terms, schedule, [roll])
 
     def _nodes(self, store: Store, layer: str) -> list[str]:
