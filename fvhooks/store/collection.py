@@ -1,9 +1,14 @@
 """`fvhooks.collect`: one pass over a data set into a store."""
 
 import logging
+import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
+
+from tqdm.auto import tqdm
 
 from fvhooks.hooks import HookedModel
 from fvhooks.store import schema
@@ -12,6 +17,7 @@ from fvhooks.store.ledgers import shards_to_do
 from fvhooks.store.preparation import Settings, prepare
 from fvhooks.store.reading import Store
 from fvhooks.store.running import run
+from fvhooks.store.shards import Work
 from fvhooks.store.sources import Source
 
 _log = logging.getLogger("fvhooks")
@@ -90,20 +96,41 @@ def collect(
         StoreError: the path holds something else, or a store of another model, data set or settings.
     """
     source = Source(dataset, hooked.preprocessing, options.get("ids"), options.get("labels"))
-    work = prepare(hooked, source, schema.normalised(path), layers=layers, settings=Settings.of(options))
+    say = partial(tqdm.write, file=sys.stderr) if show_progress else _log.info
+    settings = Settings.of(options)
+    work = prepare(hooked, source, schema.normalised(path), layers=layers, settings=settings, say=say)
     root = schema.open_root(work.path, "r+")
     if schema.state_of(root) == schema.COLLECTING:
         run(work, shards_to_do(root), client, show_progress=show_progress)
         root = schema.open_root(work.path, "r+")
     if schema.state_of(root) == schema.COLLECTING:  # else another process was faster
-        fold(root, work.plan, work.specs, work.image_shape)
-        schema.set_state(root, schema.FOLDED)
-    if schema.state_of(root) == schema.FOLDED:
-        del root["partials"]
-        schema.set_state(root, schema.COMPLETE)
-        schema.consolidate(work.path)
+        _fold(work)
+    if schema.state_of(schema.open_root(work.path)) == schema.FOLDED:
+        _complete(work.path)
     store = Store(work.path, source)
     failed = store.errors.sizes["image"]
     if failed:
-        _log.info("%d of %d images could not be used; store.errors says why.", failed, work.plan.images)
+        _log.warning("%d of %d images could not be used; store.errors says why.", failed, work.plan.images)
     return store
+
+
+def _fold(work: Work) -> None:
+    """Fold the partial sums, unless another process has done so, and removed them, in the meantime."""
+    root = schema.open_root(work.path, "r+")
+    try:
+        fold(root, work.plan, work.specs, work.image_shape)
+    except (KeyError, OSError, ValueError):  # what reading an array gives that is gone, or half gone
+        if schema.state_of(schema.open_root(work.path)) == schema.COLLECTING:
+            raise
+        return
+    root = schema.open_root(work.path, "r+")
+    if schema.state_of(root) == schema.COLLECTING:
+        schema.set_state(root, schema.FOLDED)
+
+
+def _complete(path: str) -> None:
+    root = schema.open_root(path, "r+")
+    with suppress(KeyError, FileNotFoundError):  # another process removes them at the same time
+        del root["partials"]
+    schema.set_state(root, schema.COMPLETE)
+    schema.consolidate(path)

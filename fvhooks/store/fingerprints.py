@@ -17,7 +17,9 @@ Fingerprint = dict[str, Any]
 
 
 def fingerprint_model(hooked: HookedModel) -> Fingerprint:
-    """What a model is: its weights and buffers, its architecture, its preprocessing.
+    """What a model is: its weights and buffers, its architecture, its normalisation.
+
+    The size of its input is no part of it: the images of a store have theirs, known or not when attaching.
 
     Example:
         >>> import fvhooks as fv
@@ -25,7 +27,7 @@ def fingerprint_model(hooked: HookedModel) -> Fingerprint:
         >>> fingerprint_model(fv.attach(net)) == fingerprint_model(fv.attach(net))
         True
     """
-    model = hooked.model
+    model, normalisation = hooked.model, hooked.preprocessing.to_dict()
     weights = hashlib.sha256()
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         weights.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
@@ -35,7 +37,7 @@ def fingerprint_model(hooked: HookedModel) -> Fingerprint:
         "class": type(model).__name__,
         "weights": weights.hexdigest()[:16],
         "architecture": _hash(_structure(model)),
-        "preprocessing": _hash(json.dumps(hooked.preprocessing.to_dict(), sort_keys=True)),
+        "preprocessing": _hash(json.dumps([normalisation["mean"], normalisation["std"]])),
     }
 
 

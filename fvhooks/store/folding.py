@@ -12,10 +12,10 @@ from jaxtyping import Float, Int
 from fvhooks.statistics.moments import Moments
 from fvhooks.statistics.profile import Profile
 from fvhooks.statistics.spectrum import Spectrum
-from fvhooks.store.ledgers import array_of, checksum
+from fvhooks.store.ledgers import array_of
 from fvhooks.store.partials import new_moments, new_profiles, new_spectra, unpack
 from fvhooks.store.plans import Plan
-from fvhooks.store.schema import GROUP_BLOCK, QUANTILES, LayerSpec, groups_per_chunk, write_array
+from fvhooks.store.schema import GROUP_BLOCK, QUANTILES, LayerSpec, array_for, groups_per_chunk, write_array
 
 S = TypeVar("S", Moments, Spectrum)
 _PEAK_BYTES = 2**26  # of stored peaks held at once
@@ -49,14 +49,6 @@ def fold(root: zarr.Group, plan: Plan, specs: Sequence[LayerSpec], image_shape: 
         _fold_peaks(root, plan, spec)
 
 
-def checksum_of(array: zarr.Array[Any]) -> int:
-    """The checksum of a statistic, read chunk by chunk along its first dimension."""
-    total, step = 0, array.chunks[0]
-    for start in range(0, array.shape[0], step):
-        total = checksum(np.asarray(array[start : start + step]), total)
-    return total
-
-
 def _keep(
     root: zarr.Group,
     path: str,
@@ -67,7 +59,7 @@ def _keep(
 ) -> None:
     group = root[path]
     if isinstance(group, zarr.Group):
-        write_array(group, name, values, dimensions, checksum=checksum(values), **attributes)
+        write_array(group, name, values, dimensions, **attributes)
 
 
 def _merged(root: zarr.Group, name: str, count: int, total: list[S]) -> list[S]:
@@ -100,15 +92,9 @@ def _fold_profiles(root: zarr.Group, plan: Plan, specs: Sequence[LayerSpec]) -> 
 
 def _profile_array(root: zarr.Group, plan: Plan, spec: LayerSpec) -> zarr.Array[Any]:
     shape = (len(plan.groups), spec.layout.channels, len(spec.ranks))
-    return root.create_array(
-        f"layers/{spec.key}/profile",
-        shape=shape,
-        dtype="float32",
-        chunks=(groups_per_chunk(spec, len(plan.groups)), *shape[1:]),
-        fill_value=np.nan,
-        dimension_names=("group", "channel", "rank"),
-        overwrite=True,
-    )
+    chunks = (groups_per_chunk(spec, len(plan.groups)), *shape[1:])
+    path = f"layers/{spec.key}/profile"
+    return array_for(root, path, shape, "float32", chunks=chunks, dimensions=("group", "channel", "rank"))
 
 
 def _profiles_of(root: zarr.Group, specs: Sequence[LayerSpec], numbers: Sequence[int]) -> list[Profile]:

@@ -1,32 +1,12 @@
-"""What is done, and the checksums that tell what is damaged.
+"""What is done: the shards, and the checksums of what each of them wrote."""
 
-Checksums are over values, not over bytes on disk: they survive a change of compression, and whatever they
-miss cannot be read differently either.
-"""
-
-import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import zarr
-from jaxtyping import Shaped
 
 from fvhooks.store.plans import Plan
 from fvhooks.store.schema import NOT_DONE, LayerSpec, write_text
-
-Values = Shaped[np.ndarray, "..."]
-
-
-def checksum(values: Values, start: int = 0) -> int:
-    """A number that changes with any of the values; strings count as UTF-8.
-
-    Example:
-        >>> checksum(np.zeros(3)) == checksum(np.zeros(3)), checksum(np.zeros(3)) == checksum(np.ones(3))
-        (True, False)
-    """
-    if values.dtype.kind in "OUT":
-        return zlib.crc32("\0".join(map(str, values.ravel())).encode(), start)
-    return zlib.crc32(np.ascontiguousarray(values).tobytes(), start)
 
 
 def object_names(specs: Sequence[LayerSpec]) -> list[str]:

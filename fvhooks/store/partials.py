@@ -16,7 +16,8 @@ from fvhooks.statistics.moments import Moments
 from fvhooks.statistics.profile import Profile
 from fvhooks.statistics.spectrum import Spectrum
 from fvhooks.store.batches import Batch
-from fvhooks.store.ledgers import array_of, checksum
+from fvhooks.store.checksums import checksum
+from fvhooks.store.ledgers import array_of
 from fvhooks.store.plans import Plan, Segment
 from fvhooks.store.schema import LayerSpec
 

@@ -1,14 +1,14 @@
 """Everything that is settled before the work starts: layers, plan, fingerprints, and an empty store."""
 
-import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import zarr
 
 from fvhooks.errors import ShapeError, StoreError, did_you_mean
@@ -26,7 +26,6 @@ from fvhooks.store.sources import Source
 from fvhooks.units import LOGITS
 
 _DECODE_THREADS = 4
-_log = logging.getLogger("fvhooks")
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,13 @@ class Settings:
 
 
 def prepare(
-    hooked: HookedModel, source: Source, path: str, *, layers: Iterable[str], settings: Settings
+    hooked: HookedModel,
+    source: Source,
+    path: str,
+    *,
+    layers: Iterable[str],
+    settings: Settings,
+    say: Callable[[str], Any],
 ) -> Work:
     """Look at the data, settle who owns what, and make the store or find that it is this one.
 
@@ -72,6 +77,7 @@ def prepare(
         path: where the store is, or will be.
         layers: names of layers, in any order.
         settings: how the collection runs.
+        say: told how large a new store will be.
     """
     inspection = inspect(source)
     specs = _layer_specs(hooked, [layers] if isinstance(layers, str) else layers, inspection, settings.ranks)
@@ -91,7 +97,7 @@ def prepare(
         "versions": {name: version(name) for name in ("torch", "numpy", "zarr")},
         "blocks": [{"start": 0, "stop": plan.images}],
     }
-    specs = _open_or_create(path, plan, specs, source.ids, said)
+    specs = _open(path, said, specs) or _create(path, plan, specs, source.ids, said=said, say=say)
     return Work(
         hooked,
         source,
@@ -112,11 +118,14 @@ def _layer_specs(
     hooked: HookedModel, layers: Iterable[str], inspection: Inspection, ranks: int | None
 ) -> list[LayerSpec]:
     """The layers in network order, the logits last; real images show whether they have signs."""
-    probe = hooked.probe(inspection.images[:4])
+    images = inspection.images[:4]
+    probe = hooked.probe(images)  # perhaps of noise: what it is known to say of a shape is the layout
     layouts = {name: probe.layout(name) for name in {*layers, LOGITS}}
     names = sorted(layouts, key=lambda name: probe[name].order)
+    with torch.no_grad():
+        signed = {name: bool((values < 0).any()) for name, values in hooked.read(images, names).items()}
     return [
-        LayerSpec(name, layouts[name], probe[name].signed, choose_ranks(layouts[name].positions, ranks))
+        LayerSpec(name, layouts[name], signed[name], choose_ranks(layouts[name].positions, ranks))
         for name in names
     ]
 
@@ -143,24 +152,28 @@ def _decode_threads(source: Source) -> int:
     return min(_DECODE_THREADS, os.cpu_count() or 1) if source.is_made_of_files else 1
 
 
-def _open_or_create(
-    path: str, plan: Plan, specs: list[LayerSpec], ids: Sequence[str], said: dict[str, Any]
-) -> list[LayerSpec]:
-    """The specifications as the store has them, whether it was there or is made now."""
+def _open(path: str, said: dict[str, Any], specs: Sequence[LayerSpec]) -> list[LayerSpec] | None:
+    """The specifications as the store has them; None where it is still to be made."""
     stored = _stored(path)
-    if stored is not None and stored["state"] != schema.CREATING:
-        _check_same(path, stored, said)
-        root = schema.open_root(path)
-        return [
-            replace(spec, signed=bool(root[schema.layer_path(spec.name)].attrs["signed"])) for spec in specs
-        ]
-    _log.info(
-        "Collecting %d images into %s: %.3g GB before compression.",
-        plan.images,
-        path,
-        _gigabytes(plan, specs),
-    )
-    root = schema.create(path, plan, specs, ids, said, overwrite=stored is not None)
+    if stored is None or stored["state"] == schema.CREATING:
+        return None
+    _check_same(path, stored, said)
+    root = schema.open_root(path)
+    return [replace(spec, signed=bool(root[schema.layer_path(spec.name)].attrs["signed"])) for spec in specs]
+
+
+def _create(
+    path: str,
+    plan: Plan,
+    specs: list[LayerSpec],
+    ids: Sequence[str],
+    *,
+    said: dict[str, Any],
+    say: Callable[[str], Any],
+) -> list[LayerSpec]:
+    size = f"{_gigabytes(plan, specs):.3g} GB before compression"
+    say(f"Collecting {plan.images} images into {path}: {size}.")
+    root = schema.create(path, plan, specs, ids, said, overwrite=_stored(path) is not None)
     create_ledger(root, plan, object_names(specs))
     shape = said["image_shape"]
     create_partials(root, plan, specs, (shape[0], shape[1], shape[2]))

@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 from jaxtyping import Float
 
-from fvhooks.errors import LayerNotFoundError, MissingInputError, StoreError, did_you_mean
+from fvhooks.errors import LayerNotFoundError, MissingInputError, StoreError
 from fvhooks.hooks import HookedModel
 from fvhooks.images import as_images
 from fvhooks.store import schema
@@ -85,6 +85,7 @@ class Store(Contents, KeptResults):
 
         Raises:
             MissingInputError: no data set is attached, or it has no such id.
+            StoreError: the store has lost where an image is in the data set.
         """
         if self.source is None:
             raise MissingInputError(
@@ -95,7 +96,13 @@ class Store(Contents, KeptResults):
         unknown = [name for name in names if name not in self._index_of]
         if unknown:
             raise MissingInputError(
-                f"The data set of the store has no image {unknown[0]!r}.{did_you_mean(unknown[0], [])}"
+                f"The data set of the store has no image {unknown[0]!r}. It has {some(self._index_of)}."
+            )
+        lost = [name for name in names if self._index_of[name] < 0]
+        if lost:
+            raise StoreError(
+                f"The store {self.path} has lost where image {lost[0]!r} is in its data set: images/index is "
+                "damaged. store.verify() names all damage; collect it again into another path."
             )
         if not names:
             return torch.zeros(0, *self.image_shape)

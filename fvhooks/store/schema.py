@@ -13,12 +13,14 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import numpy.typing as npt
 import zarr
 from jaxtyping import Int, Shaped
 from zarr.core.common import JSON
 from zarr.errors import ZarrUserWarning
 
 from fvhooks.errors import SchemaError, StoreError
+from fvhooks.store.checksums import checksum, checksum_of
 from fvhooks.store.plans import SPLITS, Plan
 from fvhooks.units import Layout
 
@@ -179,12 +181,18 @@ def consolidate(path: str) -> None:
 
 
 def write_text(group: zarr.Group, name: str, values: Sequence[str], dimension: str) -> None:
-    """An array of strings of any length."""
+    """An array of strings of any length, with its checksum."""
+    texts = np.array([*values], dtype=object)
     chunk = max(1, min(len(values), _LABEL_ROWS))
     array = group.create_array(
-        name, shape=(len(values),), dtype=str, chunks=(chunk,), dimension_names=(dimension,)
+        name,
+        shape=texts.shape,
+        dtype=str,
+        chunks=(chunk,),
+        dimension_names=(dimension,),
+        attributes={"checksum": checksum_of(texts, chunk)},
     )
-    array[:] = np.array([*values], dtype=object)
+    array[:] = texts
 
 
 def write_array(
@@ -194,20 +202,43 @@ def write_array(
     dimensions: Sequence[str],
     **attributes: JSON,
 ) -> None:
-    """A small array in one chunk."""
-    fill = np.nan if values.dtype.kind == "f" else -1
-    shape = tuple(max(1, size) for size in values.shape)
-    array = group.create_array(
+    """A small array in one chunk, with its checksum."""
+    chunks = tuple(max(1, size) for size in values.shape)
+    array = array_for(group, name, values.shape, values.dtype, chunks=chunks, dimensions=dimensions)
+    array[...] = values
+    array.update_attributes({"checksum": checksum(values), **attributes})
+
+
+def array_for(
+    group: zarr.Group,
+    name: str,
+    shape: Sequence[int],
+    dtype: npt.DTypeLike,
+    *,
+    chunks: Sequence[int],
+    dimensions: Sequence[str],
+) -> zarr.Array[Any]:
+    """An array to write into: the one that is there where it is the same, else a new one.
+
+    Two processes may end a collection at the same time with the same values; making an array anew would
+    take away for a moment, or for good, what the other has written.
+    """
+    there = group.get(name)
+    if (
+        isinstance(there, zarr.Array)
+        and (there.shape, there.chunks) == (tuple(shape), tuple(chunks))
+        and there.dtype == dtype
+    ):
+        return there
+    return group.create_array(
         name,
-        shape=values.shape,
-        dtype=values.dtype,
-        chunks=shape,
-        fill_value=fill,
+        shape=tuple(shape),
+        dtype=dtype,
+        chunks=tuple(chunks),
+        fill_value=np.nan if np.dtype(dtype).kind == "f" else -1,
         dimension_names=tuple(dimensions),
-        attributes=attributes,
         overwrite=True,
     )
-    array[...] = values
 
 
 def _create_images(root: zarr.Group, plan: Plan, ids: Sequence[str]) -> None:

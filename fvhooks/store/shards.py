@@ -14,7 +14,8 @@ from jaxtyping import Float, Int, Shaped
 from fvhooks.hooks import HookedModel
 from fvhooks.statistics.peaks import peaks
 from fvhooks.store.batches import Batch, read_batches
-from fvhooks.store.ledgers import array_of, checksum, enter, object_names
+from fvhooks.store.checksums import checksum
+from fvhooks.store.ledgers import array_of, enter, object_names
 from fvhooks.store.partials import ShardSums
 from fvhooks.store.plans import Plan
 from fvhooks.store.schema import COLLECTING, LayerSpec, open_root, state_of
@@ -68,6 +69,16 @@ def run_shard(work: Work, shard: int, notice: Callable[[int], Any] | None = None
     root = open_root(work.path, "r+")
     if state_of(root) != COLLECTING:  # another process with the same work has finished it
         return int(rows.stop - rows.start)
+    try:
+        _collect(work, shard, root, notice)
+    except (KeyError, FileNotFoundError):  # as above, in the meantime: the partial sums are gone
+        if state_of(open_root(work.path)) == COLLECTING:
+            raise
+    return int(rows.stop - rows.start)
+
+
+def _collect(work: Work, shard: int, root: zarr.Group, notice: Callable[[int], Any] | None) -> None:
+    rows = work.plan.rows(shard)
     kept = _empty(work, rows.stop - rows.start)
     sums = ShardSums(work.plan, work.specs, work.image_shape, shard, root)
     with (
@@ -82,7 +93,6 @@ def run_shard(work: Work, shard: int, notice: Callable[[int], Any] | None = None
                 notice(len(batch.images))
     checksums = _write(root, kept, rows) | sums.write()
     enter(root, shard, [checksums[name] for name in object_names(work.specs)])
-    return int(rows.stop - rows.start)
 
 
 Kept = dict[str, Shaped[np.ndarray, "..."]]

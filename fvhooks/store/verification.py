@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 import zarr
 
+from fvhooks.statistics.moments import Moments
 from fvhooks.store import schema
-from fvhooks.store.folding import checksum_of
-from fvhooks.store.ledgers import array_of, checksum, entries
+from fvhooks.store.checksums import checksum, checksum_of
+from fvhooks.store.ledgers import array_of, entries
+
+_ROWS = ("id", "label", "split")
+_OF_LAYERS = ("group", "rank", "quantile", "profile", "group_count", "active_fraction", "quantiles")
 
 
 def damaged(root: zarr.Group) -> list[str]:
@@ -40,10 +44,11 @@ def _value(root: zarr.Group, path: str, part: slice | None) -> int | str:
 
 
 def _statistics(root: zarr.Group) -> Iterator[tuple[str, Any]]:
-    """Every array that carries its own checksum."""
-    paths = [schema.layer_path(name) for name in schema.about(root)["layers"]] + ["spectrum"]
-    for path in paths:
-        group = root[path]
-        for name, array in group.arrays() if isinstance(group, zarr.Group) else ():
-            if "checksum" in array.attrs:
-                yield f"{path}/{name}", array.attrs["checksum"]
+    """Every array that must carry its own checksum, with None where it has none or is not there."""
+    names = {"images": (*_ROWS, "index"), "spectrum": ("spectrum",)}
+    for layer in schema.about(root)["layers"]:
+        names[schema.layer_path(layer)] = (*_ROWS, *_OF_LAYERS, *Moments.empty(1).result())
+    for group, arrays in names.items():
+        for name in arrays:
+            array = root.get(f"{group}/{name}")
+            yield f"{group}/{name}", None if array is None else array.attrs.get("checksum")

@@ -167,8 +167,10 @@ class Broken(TensorDataset):
         return super().__getitem__(index)
 
 
-def test_an_unreadable_image_is_a_row_that_says_why(hooked, data, collect, tmp_path, store) -> None:
+def test_an_unreadable_image_is_a_row_that_says_why(hooked, data, collect, tmp_path, store, caplog) -> None:
     broken = collect(hooked, Broken(*data.tensors, bad=(7, 33)), tmp_path / "s.zarr")
+    (said,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert said.getMessage() == "2 of 90 images could not be used; store.errors says why."
     assert sorted(broken.errors["index"].values.tolist()) == [7, 33]
     assert set(broken.errors.error.values) == {"OSError: truncated file 7", "OSError: truncated file 33"}
     row = int(np.flatnonzero(broken.images_table["index"].values == 7)[0])
@@ -335,3 +337,23 @@ def test_the_size_is_said_before_it_starts(hooked, data, collect, tmp_path, capl
     with caplog.at_level("INFO", "fvhooks"):
         collect(hooked, data, tmp_path / "s.zarr")
     assert re.search(r"Collecting 90 images into .*: [\d.e-]+ GB before compression", caplog.text)
+
+
+def test_the_size_is_said_beside_the_progress_bar(hooked, data, collect, tmp_path, capsys) -> None:
+    collect(hooked, data, tmp_path / "s.zarr", show_progress=True)
+    printed = capsys.readouterr()
+    assert re.search(r"Collecting 90 images into .*: [\d.e-]+ GB before compression", printed.err)
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize("probed_before", [False, True])
+def test_real_images_tell_whether_a_layer_has_signs(collect, tmp_path, probed_before) -> None:
+    class Darker(nn.Module):
+        def forward(self, x):
+            return x - 0.05  # noise around mid-grey stays positive
+
+    hooked = fv.attach(nn.Sequential(Darker(), nn.Flatten(), nn.Linear(48, 2)), input_shape=(3, 4, 4))
+    if probed_before:
+        assert not hooked.probe()["0"].signed
+    store = collect(hooked, torch.zeros(40, 3, 4, 4), tmp_path / "s.zarr", layers=["0"])
+    assert store["0"].trough.values == pytest.approx(-0.05)

@@ -98,7 +98,7 @@ def test_pictures_come_from_the_data_set(store, data) -> None:
     pictures = store.images(["7", "3"])
     assert torch.equal(pictures, data.tensors[0][[7, 3]].float() / 255)
     assert store.images([]).shape == (0, 3, 12, 12)
-    with pytest.raises(fv.errors.MissingInputError, match="no image 'cat'"):
+    with pytest.raises(fv.errors.MissingInputError, match=r"no image 'cat'. It has \d+, .* and 82 more"):
         store.images(["cat"])
 
 
@@ -146,6 +146,13 @@ def test_require(store, hooked, net) -> None:
         store.require(fv.attach(torch.nn.Linear(2, 2)))
 
 
+def test_a_model_is_the_same_without_its_input_shape(net, data, collect, hooked, tmp_path) -> None:
+    unsized = fv.attach(net, mean=[0.5] * 3, std=[0.25] * 3)
+    made = collect(unsized, data, tmp_path / "s.zarr", layers=["1"])
+    made.require(hooked, ["1"])
+    collect(hooked, data, tmp_path / "s.zarr", layers=["1"])
+
+
 def test_nothing_there(tmp_path) -> None:
     with pytest.raises(fv.errors.StoreError, match="No store at .*collect.* makes one"):
         fv.open_store(tmp_path / "none.zarr")
@@ -172,6 +179,10 @@ DAMAGES = {
     "layers/3/profile/c/0/0/0": "layers/3/profile",
     "images/prediction/c/0": "images/prediction .shard 0",
     "layers/0/natural_mean/c/0": "layers/0/natural_mean",
+    "images/id/c/0": "images/id",
+    "images/label/c/0": "images/label",
+    "images/index/c/0": "images/index",
+    "images/split/c/0": "images/split",
 }
 
 
@@ -196,3 +207,21 @@ def test_labels_that_are_given_stand_in_for_any_others(hooked, data, collect, tm
     assert made.errors.sizes["image"] == 0
     again = fv.open_store(tmp_path / "s.zarr", odd)
     assert torch.equal(again.images(["7"])[0], data.tensors[0][7].float() / 255)
+
+
+def test_an_image_whose_place_is_lost_is_not_another_one(copy, data) -> None:
+    (copy / "images/index/c/0").unlink()
+    with pytest.raises(fv.errors.StoreError, match="lost where image '7' is.*images/index is damaged"):
+        fv.open_store(copy, data).images(["7"])
+
+
+@pytest.mark.parametrize("array", ["layers/1/profile", "layers/logits/natural_mean", "spectrum/spectrum"])
+@pytest.mark.parametrize("loss", ["checksum", "array"])
+def test_a_statistic_without_checksum_is_damaged(copy, array, loss) -> None:
+    root = zarr.open_group(str(copy), mode="r+", use_consolidated=False)
+    if loss == "checksum":
+        del root[array].attrs["checksum"]
+    else:
+        del root[array]
+    with pytest.raises(fv.errors.StoreError, match=f"damaged in 1 objects: {array}"):
+        fv.open_store(copy).verify()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import zarr
 from torch.utils.data import TensorDataset
 
 import fvhooks as fv
+from fvhooks.store import schema
 from fvhooks.store.ledgers import shards_to_do
 from fvhooks.store.shards import run_shard
 
@@ -139,6 +141,36 @@ def test_another_process_that_finishes_first_does_no_harm(
     monkeypatch.setattr("fvhooks.store.collection.run", overtaken)
     collect(hooked, data, where)
     same(values(where), expected)
+
+
+@pytest.mark.parametrize("place", ["collection.fold", "collection.schema.set_state", "shards._write"])
+def test_another_process_that_finishes_in_the_middle_does_no_harm(
+    hooked, data, collect, expected, values, where, place
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        owner, _, name = f"fvhooks.store.{place}".rpartition(".")
+        original = getattr(resolve_name(owner), name)
+
+        def overtaken(root, *rest):
+            if place == "collection.schema.set_state" and rest != (schema.FOLDED,):
+                return original(root, *rest)
+            patch.undo()
+            collect(hooked, data, where)
+            return original(root, *rest)
+
+        patch.setattr(f"{owner}.{name}", overtaken)
+        collect(hooked, data, where)
+    same(values(where), expected)
+    fv.open_store(where, data).verify()
+
+
+def test_partial_sums_that_are_lost_are_no_other_process(hooked, data, collect, where, monkeypatch) -> None:
+    def lose(root, *_) -> None:
+        raise KeyError("partials/profile")
+
+    monkeypatch.setattr("fvhooks.store.collection.fold", lose)
+    with pytest.raises(KeyError, match="partials/profile"):
+        collect(hooked, data, where)
 
 
 def test_an_error_of_the_model_stops_it_and_leaves_no_thread(data, collect, tmp_path) -> None:
