@@ -35,12 +35,12 @@ class Scale:
 
     Args:
         seeds: pictures of each unit.
-        steps: optimisation steps; None for the recipe's own number.
+        steps: optimisation steps; the recipe's own number takes longer than this page is worth.
         inner_units: how many inner units to look at.
     """
 
     seeds: int = 2
-    steps: int | None = None
+    steps: int = 96
     inner_units: int = 12
 
 
