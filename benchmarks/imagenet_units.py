@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 import fvhooks as fv
-from fvhooks.synthesis.references import reference_crops
+from fvhooks.synthesis.crops import reference_crops
 
 NETWORKS: dict[str, tuple[list[str], str]] = {
     "imagenet_googlenet": (["conv2", "inception_3b", "inception_4c", "inception_4e"], "inception_4e"),

@@ -19,9 +19,10 @@ from fvhooks.errors import (
     StoreError,
 )
 from fvhooks.synthesis import references
+from fvhooks.synthesis.crops import reference_crops
 from fvhooks.synthesis.recipes import RECIPES
 from fvhooks.synthesis.recipes.vital import Vital
-from fvhooks.synthesis.references import ReferenceSettings, reference_crops, unit_references
+from fvhooks.synthesis.references import ReferenceSettings, unit_references
 
 CLASSES = 3
 

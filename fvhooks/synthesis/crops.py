@@ -1,0 +1,79 @@
+"""Where a unit looks in its strongest real images: crops around the top positions."""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from jaxtyping import Float
+
+from fvhooks.errors import MissingInputError
+from fvhooks.hooks import HookedModel
+from fvhooks.store.reading import Store
+from fvhooks.synthesis.engine import look
+from fvhooks.units import Layout, Unit
+
+CROP_SIDES = (1.0, 0.75, 0.5)
+"""Sides of the crops around a top position that compete to be the reference, as fractions of the picture."""
+
+
+def reference_crops(
+    hooked: HookedModel, store: Store, unit: Unit, count: int = 10
+) -> Float[torch.Tensor, "image rgb y x"]:
+    """Crops around the top positions of a unit's top reference images, at the model's input size.
+
+    Of a few sizes around each position the one wins whose crop, resized to the input, makes the unit's mean
+    activation largest.
+
+    Args:
+        hooked: the model.
+        store: with its data set attached.
+        unit: a channel of a layer of the store.
+        count: how many images.
+
+    Returns:
+        Images in [0, 1], the strongest first.
+
+    Raises:
+        MissingInputError: no data set is attached, or the unit fires for none of the reference images.
+    """
+    top = store.top_images(unit, k=count, split="reference")
+    firing = top.value.values > 0
+    if not firing.any():
+        raise MissingInputError(
+            f"Unit {unit.id!r} fires for none of the reference images of the store, so nothing shows "
+            "what it looks for. Collect more images, or use recipe 'fourier'."
+        )
+    images = store.images([str(name) for name in top.id.values[firing]])
+    layout = store.layout(unit.layer)
+    places = top.position.values[firing].tolist()
+    crops = [_around(image, layout, place) for image, place in zip(images, places, strict=True)]
+    best = [int(_mean_activation(hooked, unit, candidates).argmax()) for candidates in crops]
+    return torch.stack([candidates[which] for candidates, which in zip(crops, best, strict=True)])
+
+
+@torch.no_grad()
+def _mean_activation(
+    hooked: HookedModel, unit: Unit, images: Float[torch.Tensor, "image rgb y x"]
+) -> Float[torch.Tensor, " image"]:
+    return look(hooked, images.to(hooked.device), [unit.layer])[unit.layer][:, unit.channel].mean(-1).cpu()
+
+
+def _around(
+    image: Float[torch.Tensor, "rgb y x"], layout: Layout, position: int
+) -> Float[torch.Tensor, "crop rgb y x"]:
+    """Crops of the sizes of `CROP_SIDES` around a position, each resized to the whole picture's size."""
+    centre = layout.centre(position)
+    height, width = image.shape[-2:]
+    crops = []
+    for side in CROP_SIDES:
+        if side == 1.0 or centre is None:
+            crops.append(image)
+            continue
+        rows, columns = round(side * height), round(side * width)
+        top = min(max(round(centre[0] * height - rows / 2), 0), height - rows)
+        left = min(max(round(centre[1] * width - columns / 2), 0), width - columns)
+        cut = image[None, :, top : top + rows, left : left + columns]
+        crops.append(
+            F.interpolate(cut, (height, width), mode="bilinear", antialias=True, align_corners=False)[
+                0
+            ].clamp(0, 1)
+        )
+    return torch.stack(crops)
