@@ -3,14 +3,16 @@
 `layer4`: its output; `relu#1`: that of its second call; `encoder[0]`: the first item of the tuple it returns.
 """
 
+import copy
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from fvhooks.errors import LayerNotFoundError, UnsupportedModelError
 
+EVERY_CALL: Final = -1
 _NAME = re.compile(r"^(?P<module>[^#\[\]]+)(?:#(?P<call>\d+))?(?P<items>(?:\[[^\[\]]+\])*)$")
 
 
@@ -24,7 +26,7 @@ class Address:
 
     Args:
         module: dotted name of the module.
-        call: which of its calls in one forward pass, from 0.
+        call: which of its calls in one forward pass, from 0; `EVERY_CALL` for all of them.
         items: the way into a tuple, list, dict or dataclass that it returns.
     """
 
@@ -61,6 +63,29 @@ class Address:
             f"'{self.module}{path}' {tuple(tensor.shape)}" for path, tensor in tensors.items()
         )
         raise UnsupportedModelError(f"Layer {self.module!r} returns several tensors; name one of: {choices}.")
+
+    def put(self, output: Any, tensor: torch.Tensor) -> Any:  # noqa: ANN401
+        """What the module returned, with another tensor at this address."""
+        path = self.items
+        if not path and not isinstance(output, torch.Tensor):  # the only tensor in it, as in `select`
+            (only,) = tensors_in(output)
+            path = tuple(re.findall(r"\[([^\[\]]+)\]", only))
+        return _put(output, path, tensor)
+
+
+def _put(value: Any, path: tuple[str, ...], tensor: torch.Tensor) -> Any:  # noqa: ANN401
+    if not path:
+        return tensor
+    item, rest = path[0], path[1:]
+    if isinstance(value, (tuple, list)):
+        items = [_put(v, rest, tensor) if number == int(item) else v for number, v in enumerate(value)]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    changed = copy.copy(value)
+    if isinstance(value, dict):
+        changed[item] = _put(value[item], rest, tensor)
+    else:
+        setattr(changed, item, _put(getattr(value, item), rest, tensor))
+    return changed
 
 
 def tensors_in(output: Any, path: str = "") -> dict[str, torch.Tensor]:  # noqa: ANN401

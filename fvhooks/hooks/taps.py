@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fvhooks.hooks.addresses import Address
+from fvhooks.hooks.addresses import EVERY_CALL, Address
 
 
 class _Stop(BaseException):
@@ -43,9 +43,6 @@ class Tap:
         """The layers whose tensor was changed in place after it was kept."""
         counted = {name: tensor for name, tensor in self.kept.items() if not tensor.is_inference()}
         return [name for name, tensor in counted.items() if tensor._version != self.versions[name]]
-
-
-Edit = Callable[[torch.Tensor], torch.Tensor]
 
 
 @contextmanager
@@ -91,6 +88,50 @@ def tap(
 
 
 @contextmanager
+def rewritten(
+    modules: Mapping[str, nn.Module],
+    names: Mapping[str, Address],
+    rewrite: Callable[[str, torch.Tensor], torch.Tensor],
+    *,
+    inputs: bool = False,
+) -> Iterator[None]:
+    """Let `rewrite(name, tensor)` decide what the addressed modules pass on while the block runs.
+
+    Args:
+        modules: every module by its name.
+        names: what to rewrite: layer name to address.
+        rewrite: gives the tensor to go on with; the same one where nothing changes.
+        inputs: rewrite the first input of the modules instead of their output.
+    """
+    calls: dict[str, int] = {}
+    by_module: dict[str, list[tuple[str, Address]]] = {}
+    for name, address in names.items():
+        by_module.setdefault(address.module, []).append((name, address))
+
+    def passed_on(module_name: str, value: Any) -> Any:  # noqa: ANN401
+        call = calls[module_name] = calls.get(module_name, -1) + 1
+        for name, address in by_module[module_name]:
+            if address.call in (EVERY_CALL, call):
+                value = address.put(value, rewrite(name, address.select(value)))
+        return value
+
+    def forward_hook(module_name: str) -> Callable[[nn.Module, Any, Any], Any]:
+        return lambda _module, _inputs, output: passed_on(module_name, output)
+
+    def input_hook(module_name: str) -> Callable[[nn.Module, Any], Any]:
+        return lambda _module, given: (passed_on(module_name, given[0]), *given[1:])
+
+    with ExitStack() as stack:
+        for name in by_module:
+            if inputs:
+                handle = modules[name].register_forward_pre_hook(input_hook(name))
+            else:
+                handle = modules[name].register_forward_hook(forward_hook(name))
+            stack.callback(handle.remove)
+        yield
+
+
+@contextmanager
 def observed(modules: Mapping[str, nn.Module], notice: Callable[[str, Any], None]) -> Iterator[None]:
     """Tell `notice(name, output)` of every call of every module while the block runs."""
 
@@ -103,7 +144,7 @@ def observed(modules: Mapping[str, nn.Module], notice: Callable[[str, Any], None
         yield
 
 
-def run(model: Callable[[torch.Tensor], Any], x: torch.Tensor) -> Any | None:  # noqa: ANN401
+def run(model: Callable[[Any], Any], x: Any) -> Any | None:  # noqa: ANN401
     """Run a model under a `tap`; None where the tap ended the pass early."""
     try:
         return model(x)

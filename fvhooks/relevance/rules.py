@@ -1,0 +1,229 @@
+"""How relevance passes one operation of a network.
+
+Each rule leaves the operation's value as it is and gives it another backward pass: what arrives there is not
+a gradient but relevance, and it is shared out among the operation's inputs.
+
+- A weighted sum (convolution, linear) shares it by its positive products (z⁺). Inputs may be signed: a
+  negative input times a negative weight is a positive product. Where there is none, the bias made the value,
+  and the relevance stays there: `Flow.stranded` counts it.
+- A sum of several tensors, an average and a pooling share it by absolute value.
+- Activations, batch normalisation, dropout and constant factors pass it on unchanged.
+
+Everything else runs as it is. Its gradient is a share of relevance only if the operation moves values without
+changing them; `foreign` names what is neither.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - its usual name
+from torch.overrides import TorchFunctionMode
+
+from fvhooks.hooks.addresses import tensors_in
+
+Share = Callable[..., tuple[Tensor, ...]]
+"""From relevance and the values of an operation's inputs to the relevance of each input."""
+
+_TINY: Final = 1e-20  # shares out evenly where everything is zero; far below float32 next to any real value
+
+
+class _Shared(torch.autograd.Function):
+    """A value whose backward pass shares out relevance."""
+
+    @staticmethod
+    def forward(ctx: Any, operation: Callable[[], Tensor], share: Share, *inputs: Tensor) -> Tensor:  # noqa: ANN401
+        ctx.share = share
+        ctx.save_for_backward(*inputs)
+        return operation()
+
+    @staticmethod
+    def backward(ctx: Any, *relevance: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        inputs = ctx.saved_tensors
+        shares = ctx.share(relevance[0].float(), *(tensor.float() for tensor in inputs))
+        return None, None, *(s.to(tensor.dtype) for s, tensor in zip(shares, inputs, strict=True))
+
+
+@dataclass
+class Flow(TorchFunctionMode):
+    """While it is entered, operations on tensors that need a gradient follow the rules of this module.
+
+    Args:
+        stranded: relevance that no input of an operation took, a tensor `(image,)` an operation.
+        callers: which function each node of the autograd graph came from, for errors.
+    """
+
+    stranded: list[Tensor] = field(default_factory=list)
+    callers: dict[Any, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,  # noqa: ANN401 - torch's signature
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        """Run one operation under its rule, or as it is."""
+        given = kwargs or {}
+        rule = _RULES.get(func)
+        if rule is None or not any(_flows(value) for value in args[:2]):
+            return self._plain(func, args, given)
+        return rule(self, func, args, given)
+
+    def _plain(self, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Any:  # noqa: ANN401
+        output = func(*args, **given)
+        for tensor in tensors_in(output).values():
+            if tensor.grad_fn is not None:
+                self.callers.setdefault(tensor.grad_fn, getattr(func, "__name__", str(func)))
+        return output
+
+    def foreign(self, target: Tensor) -> list[str]:
+        """The operations between the leaves and a target that neither have a rule nor only move values."""
+        found: set[str] = set()
+        seen: set[Any] = set()
+        ahead: list[tuple[Any, str]] = [(target.grad_fn, "")]
+        while ahead:
+            node, caller = ahead.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            kind = node.name().rsplit("::", 1)[-1].split("Backward")[0]
+            caller = self.callers.get(node, "" if kind == _Shared.__name__ else caller)
+            if kind not in _MOVES:
+                found.add(caller or kind)
+            ahead += [(before, caller) for before, _ in node.next_functions]
+        return sorted(found)
+
+
+_Rule = Callable[[Flow, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Tensor]
+
+
+def _flows(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, Tensor) and value.requires_grad
+
+
+def _shared(
+    func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any], share: Share, *inputs: Tensor
+) -> Tensor:
+    """The operation's value, with a rule for its way back."""
+
+    def operation() -> Tensor:
+        first = args[0].clone() if isinstance(args[0], Tensor) else args[0]  # it may be overwritten
+        return func(first, *args[1:], **given)  # type: ignore[no-any-return]
+
+    return _Shared.apply(operation, share, *inputs)  # type: ignore[no-any-return]
+
+
+def _unchanged(flow: Flow, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Tensor:  # noqa: ARG001
+    return _shared(func, args, given, lambda relevance, _: (relevance,), args[0])
+
+
+def _factor(flow: Flow, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Tensor:
+    moving = [value for value in args[:2] if _flows(value)]
+    if len(moving) > 1:  # a gate; which factor earned the product is an open question
+        return flow._plain(func, args, given)  # type: ignore[no-any-return]
+    share: Share = lambda relevance, x: (relevance.sum_to_size(x.shape),)  # noqa: E731
+    return _shared(func, args, given, share, *moving)
+
+
+def _addition(flow: Flow, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Tensor:  # noqa: ARG001
+    scale = abs(float(given.get("alpha", 1)))
+
+    def share(relevance: Tensor, *terms: Tensor) -> tuple[Tensor, ...]:
+        sizes = [term.abs() * (scale if number else 1) + _TINY for number, term in enumerate(terms)]
+        whole = sum(sizes[1:], sizes[0])
+        return tuple((relevance * (size / whole)).sum_to_size(size.shape) for size in sizes)
+
+    moving = [value for value in args[:2] if _flows(value)]
+    return _shared(func, args, given, share, *moving)
+
+
+def _average(flow: Flow, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Tensor:  # noqa: ARG001
+    def share(relevance: Tensor, x: Tensor) -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            size = (x.abs() + _TINY).requires_grad_()
+            whole = func(size, *args[1:], **given)
+        (back,) = torch.autograd.grad(whole, size, relevance / whole.detach())
+        return (size.detach() * back,)
+
+    return _shared(func, args, given, share, args[0])
+
+
+def _weighted(flow: Flow, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Tensor:
+    x, weight, _bias, rest, options = _of_weighted(*args, **given)
+    if _flows(weight):
+        return flow._plain(func, args, given)  # type: ignore[no-any-return]
+
+    def share(relevance: Tensor, x: Tensor) -> tuple[Tensor, ...]:
+        signs = [(x.clamp(min=0), weight.float().clamp(min=0))]
+        if bool((x < 0).any()):
+            signs.append((x.clamp(max=0), weight.float().clamp(max=0)))
+        with torch.enable_grad():
+            parts = [part.requires_grad_() for part, _ in signs]
+            products = [
+                func(part, w, None, *rest, **options) for part, (_, w) in zip(parts, signs, strict=True)
+            ]
+            whole = sum(products[1:], products[0])
+        taken = whole.detach() > _TINY
+        flow.stranded.append((relevance * ~taken).flatten(1).sum(1))
+        ratio = torch.where(taken, relevance / whole.detach().clamp(min=_TINY), 0.0)
+        back = torch.autograd.grad(whole, parts, ratio)
+        shares = [part.detach() * b for part, b in zip(parts, back, strict=True)]
+        return (sum(shares[1:], shares[0]),)
+
+    return _shared(func, args, given, share, x)
+
+
+def _of_weighted(
+    input: Tensor,  # noqa: A002 - torch's names, since callers may use them
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *rest: Any,  # noqa: ANN401
+    **options: Any,  # noqa: ANN401
+) -> tuple[Tensor, Tensor, Tensor | None, tuple[Any, ...], dict[str, Any]]:
+    return input, weight, bias, rest, options
+
+
+_KINDS: Final[dict[_Rule, tuple[Callable[..., Any], ...]]] = {
+    _weighted: (
+        F.linear, torch.conv1d, torch.conv2d, torch.conv3d,
+        torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
+    ),
+    _addition: (
+        torch.add, torch.sub, Tensor.add, Tensor.add_, Tensor.sub, Tensor.sub_,
+        Tensor.__add__, Tensor.__radd__, Tensor.__iadd__, Tensor.__sub__, Tensor.__rsub__, Tensor.__isub__,
+    ),
+    _average: (
+        torch.mean, torch.sum, Tensor.mean, Tensor.sum, F.avg_pool1d, F.avg_pool2d, F.avg_pool3d,
+        F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d,
+    ),
+    _unchanged: (
+        torch.relu, torch.relu_, torch.tanh, Tensor.relu, Tensor.relu_, Tensor.tanh,
+        F.relu, F.relu_, F.relu6, F.hardtanh, F.leaky_relu, F.elu, F.selu, F.celu, F.tanh,
+        F.batch_norm, F.local_response_norm,
+        F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout,
+        torch.div, Tensor.div, Tensor.div_, Tensor.__truediv__, Tensor.__itruediv__,
+    ),
+    _factor: (
+        torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__,
+    ),
+}  # fmt: skip
+_RULES: Final[dict[Callable[..., Any], _Rule]] = {
+    func: rule for rule, every in _KINDS.items() for func in every
+}
+
+_MOVES: Final = frozenset({
+    _Shared.__name__, "AccumulateGrad", "Alias", "AdaptiveMaxPool1D", "AdaptiveMaxPool2D",
+    "AdaptiveMaxPool3D", "Amax", "AsStrided", "Cat", "Chunk", "Clone", "ConstantPadNd", "Expand", "Flip",
+    "Gather", "Identity", "Index", "IndexSelect", "Max", "MaxPool1D", "MaxPool2DWithIndices",
+    "MaxPool3DWithIndices", "Mask", "Movedim", "Narrow", "Permute", "PixelShuffle", "PixelUnshuffle",
+    "ReflectionPad1D", "ReflectionPad2D", "Repeat", "ReplicationPad2D", "ReshapeAlias", "Roll", "Select",
+    "Slice", "Split", "SplitWithSizes", "Squeeze", "Stack", "Swapaxes", "T", "ToCopy", "Transpose", "Unbind",
+    "Unfold", "UnsafeView", "Unsqueeze", "UpsampleNearest2D", "View",
+})  # fmt: skip
+"""Nodes of an autograd graph whose gradient carries each value's relevance along unchanged."""
