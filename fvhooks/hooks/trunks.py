@@ -1,7 +1,7 @@
 """Modules around a model that Captum can take as its own."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import nn
 
 from fvhooks.hooks.base import HookedModel
@@ -20,7 +20,7 @@ class ImagesToLogits(nn.Module):
         )  # in a tuple, since a HookedModel's cached module would be a cycle of submodules
         self.training = hooked.model.training
 
-    def forward(self, images: Float[torch.Tensor, "image rgb y x"]) -> Float[torch.Tensor, "image output"]:
+    def forward(self, images: Shaped[torch.Tensor, "image rgb y x"]) -> Float[torch.Tensor, "image output"]:
         """Normalise, run in evaluation mode, return the logits."""
         (hooked,) = self._hooked
         with borrowed(self.model):
@@ -37,7 +37,7 @@ class Trunk(nn.Module):
         self._hooked = (hooked,)
         self.training = hooked.model.training
 
-    def forward(self, images: Float[torch.Tensor, "image rgb y x"]) -> Float[torch.Tensor, "image channel"]:
+    def forward(self, images: Shaped[torch.Tensor, "image rgb y x"]) -> Float[torch.Tensor, "image channel"]:
         """Run up to the layer and average over its positions."""
         (hooked,) = self._hooked
         normalized = hooked.normalize(images, bounded=False)
