@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64
 
-from fvhooks.statistics import STATISTICS
+from fvhooks.statistics import STATISTICS, Measured, Statistic
 from fvhooks.statistics.reductions import deviations
 
 
 @STATISTICS.register("moments")
 @dataclass
-class Moments:
+class Moments(Statistic):
     """Natural mean and variance of each channel.
 
     Example:
@@ -34,10 +34,15 @@ class Moments:
         """Nothing seen yet."""
         return cls(np.zeros((2, channels)))
 
-    def update(self, values: Float[torch.Tensor, "image channel position"]) -> None:
-        """Take in more images, one after the other, so that batches leave no trace in the last bits."""
-        for mean, squares in zip(*deviations(values), strict=True):
-            self._add(np.stack([mean, squares]).astype(np.float64), values.shape[-1])
+    def measure(self, values: Float[torch.Tensor, "image channel position"]) -> Measured:
+        """Mean and sum of squared differences of each channel, and over how many positions."""
+        mean, squares = deviations(values)
+        return mean, squares, np.full(len(mean), values.shape[-1], np.float64)
+
+    def add(self, measured: Measured) -> None:
+        """Take in what was measured of some images."""
+        for mean, squares, positions in zip(*measured, strict=True):
+            self._add(np.stack([mean, squares]).astype(np.float64), int(positions))
 
     def merge(self, other: "Moments") -> "Moments":
         """What both have seen."""

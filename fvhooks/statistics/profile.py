@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int
 
-from fvhooks.statistics import STATISTICS
+from fvhooks.statistics import STATISTICS, Measured, Statistic
 from fvhooks.statistics.reductions import order_statistics
 
 
@@ -40,7 +40,7 @@ def choose_ranks(positions: int, count: int | None = 256) -> Int[np.ndarray, " r
 
 @STATISTICS.register("profile")
 @dataclass
-class Profile:
+class Profile(Statistic):
     """Mean over images of each channel's sorted values, at chosen ranks.
 
     Example:
@@ -64,11 +64,15 @@ class Profile:
         """Nothing seen yet."""
         return cls(np.zeros((channels, len(ranks))), 0, ranks)
 
-    def update(self, values: Float[torch.Tensor, "image channel position"]) -> None:
-        """Take in more images."""
-        for image in torch.split(values, 1):  # sorted one by one: the copies stay in the processor's cache
-            self.state += order_statistics(image, self.ranks)[0]
-        self.count += len(values)
+    def measure(self, values: Float[torch.Tensor, "image channel position"]) -> Measured:
+        """The sorted values of each channel, at the ranks that are kept."""
+        return (order_statistics(values, self.ranks),)
+
+    def add(self, measured: Measured) -> None:
+        """Take in what was measured of some images."""
+        for image in measured[0]:
+            self.state += image
+        self.count += len(measured[0])
 
     def merge(self, other: "Profile") -> "Profile":
         """What both have seen."""

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64
 
-from fvhooks.statistics import STATISTICS
+from fvhooks.statistics import STATISTICS, Measured, Statistic
 
 
 @STATISTICS.register("spectrum")
 @dataclass
-class Spectrum:
+class Spectrum(Statistic):
     """Mean over images of the magnitude of each frequency (`rfft2` with `norm="ortho"`).
 
     Example:
@@ -33,11 +33,15 @@ class Spectrum:
         """Nothing seen yet of images of that size."""
         return cls(np.zeros((channels, size[0], size[1] // 2 + 1)))
 
-    def update(self, values: Float[torch.Tensor, "image rgb y x"]) -> None:
-        """Take in more images, in [0, 1]."""
-        for image in values.float():
-            self.state += torch.fft.rfft2(image, norm="ortho").abs().cpu().numpy()
-        self.count += len(values)
+    def measure(self, values: Float[torch.Tensor, "image rgb y x"]) -> Measured:
+        """The magnitudes of images in [0, 1]."""
+        return (torch.fft.rfft2(values.float(), norm="ortho").abs().cpu().numpy(),)
+
+    def add(self, measured: Measured) -> None:
+        """Take in what was measured of some images."""
+        for image in measured[0]:
+            self.state += image
+        self.count += len(measured[0])
 
     def merge(self, other: "Spectrum") -> "Spectrum":
         """What both have seen."""

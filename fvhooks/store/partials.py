@@ -4,7 +4,8 @@ Each vector is a count followed by the statistic's state, layer after layer, in 
 order at the end, so that the same bits come out whatever the number of workers, crashes or batches.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ import zarr
 from jaxtyping import Bool, Float, Float64, Shaped
 
 from fvhooks.images import as_images
+from fvhooks.statistics import Measured
 from fvhooks.statistics.moments import Moments
 from fvhooks.statistics.profile import Profile
 from fvhooks.statistics.spectrum import Spectrum
@@ -40,6 +42,8 @@ def new_spectra(image_shape: tuple[int, int, int]) -> list[Spectrum]:
 
 
 Statistics = Sequence[Profile] | Sequence[Moments] | Sequence[Spectrum]
+Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""How work is spread over threads: `map`, or an executor's."""
 
 
 def pack(statistics: Statistics) -> Vector:
@@ -94,7 +98,9 @@ class ShardSums:
         image_shape: tuple[int, int, int],
         shard: int,
         root: zarr.Group,
+        spread: Spread = map,
     ) -> None:
+        self._spread = spread
         self._plan, self._specs, self._shard, self._root = plan, specs, shard, root
         self._moments, self._spectra = new_moments(specs), new_spectra(image_shape)
         self._profiles = new_profiles(specs)
@@ -110,22 +116,36 @@ class ShardSums:
         """Take in the rows of a batch, writing each segment that ends in it."""
         stop = batch.start + len(usable)
         rows = slice(batch.start, stop)
-        for moments, spec in zip(self._moments, self._specs, strict=True):
-            for images in _chosen(activations[spec.name], usable & (self._plan.split[rows] == 0)):
-                moments.update(images)
+        layers = [activations[spec.name] for spec in self._specs]
+        self._take(self._moments, layers, usable & (self._plan.split[rows] == 0))
         references = usable & self._plan.is_reference[rows]
-        for images in _chosen(batch.images, references):
-            self._spectra[0].update(as_images(images))
+        self._take(self._spectra, [batch.images], references)
         places = np.arange(batch.start, stop)
         while self._segments and self._segments[0].start < stop:
             segment = self._segments[0]
             inside = references & (segment.start <= places) & (places < segment.stop)
-            for profile, spec in zip(self._profiles, self._specs, strict=True):
-                for images in _chosen(activations[spec.name], inside):
-                    profile.update(images)
+            self._take(self._profiles, layers, inside)
             if segment.stop > stop:
                 break
             self._finish(self._segments.pop(0))
+
+    def _take(
+        self,
+        statistics: Statistics,
+        values: Sequence[Shaped[torch.Tensor, "image ..."]],
+        which: Bool[np.ndarray, " image"],
+    ) -> None:
+        """The chosen images into each statistic: measured by several threads, added in order."""
+
+        def measure(images: list[Shaped[torch.Tensor, "image ..."]]) -> list[Measured]:
+            return [
+                one.measure(part if part.is_floating_point() else as_images(part))
+                for one, part in zip(statistics, images, strict=True)
+            ]
+
+        for measured in self._spread(measure, _chosen(values, which)):
+            for one, found in zip(statistics, measured, strict=True):
+                one.add(found)
 
     def write(self) -> dict[str, int]:
         """Write the sums over the whole shard; checksums of everything written."""
@@ -145,11 +165,11 @@ class ShardSums:
 
 
 def _chosen(
-    values: Shaped[torch.Tensor, "image ..."], which: Bool[np.ndarray, " image"]
-) -> Iterator[Shaped[torch.Tensor, "image ..."]]:
+    values: Sequence[Shaped[torch.Tensor, "image ..."]], which: Bool[np.ndarray, " image"]
+) -> Iterator[list[Shaped[torch.Tensor, "image ..."]]]:
     """The chosen images: one by one as views on a CPU, as one copy on a device where each call costs."""
     places = np.flatnonzero(which)
-    if values.device.type == "cpu":
-        yield from (values[place : place + 1] for place in places)
+    if values[0].device.type == "cpu":
+        yield from ([part[place : place + 1] for part in values] for place in places)
     elif len(places):
-        yield values[torch.from_numpy(places).to(values.device)]
+        yield [part[torch.from_numpy(places).to(part.device)] for part in values]

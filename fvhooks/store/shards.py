@@ -2,8 +2,10 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,13 @@ from fvhooks.statistics.peaks import peaks
 from fvhooks.store.batches import Batch, read_batches
 from fvhooks.store.checksums import checksum
 from fvhooks.store.ledgers import array_of, enter, object_names
-from fvhooks.store.partials import ShardSums
+from fvhooks.store.partials import ShardSums, Spread
 from fvhooks.store.plans import Plan
 from fvhooks.store.schema import COLLECTING, LayerSpec, open_root, state_of
 from fvhooks.store.sources import Source
 from fvhooks.units import LOGITS
 
+_PART = 4  # images that one thread reduces at a time
 _ONE_MODEL = threading.Lock()  # hooks are not thread-safe: one thread of a process runs the model
 
 
@@ -80,15 +83,16 @@ def run_shard(work: Work, shard: int, notice: Callable[[int], Any] | None = None
 def _collect(work: Work, shard: int, root: zarr.Group, notice: Callable[[int], Any] | None) -> None:
     rows = work.plan.rows(shard)
     kept = _empty(work, rows.stop - rows.start)
-    sums = ShardSums(work.plan, work.specs, work.image_shape, shard, root)
     with (
         _ONE_MODEL,
         _compute_threads(work.threads),
         torch.no_grad(),
         closing(_batches(work, rows)) as batches,
+        ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="fvhooks-measure") as pool,
     ):
+        sums = ShardSums(work.plan, work.specs, work.image_shape, shard, root, pool.map)
         for batch in batches:
-            _run(work, batch, kept, sums, rows.start)
+            _run(work, batch, kept, sums, rows.start, pool.map)
             if notice is not None:
                 notice(len(batch.images))
     checksums = _write(root, kept, rows) | sums.write()
@@ -121,10 +125,10 @@ def _empty(work: Work, count: int) -> Kept:
     return kept
 
 
-def _run(work: Work, batch: Batch, kept: Kept, sums: ShardSums, first: int) -> None:
+def _run(work: Work, batch: Batch, kept: Kept, sums: ShardSums, first: int, spread: Spread) -> None:
     """One batch through the model and into the arrays."""
     activations = _activations(work, batch)
-    found = {spec.name: peaks(activations[spec.name], signed=spec.has_trough) for spec in work.specs}
+    found = {spec.name: _peaks(activations[spec.name], spec, spread) for spec in work.specs}
     errors = dict(batch.errors)
     for spec in work.specs:
         finite = np.isfinite(found[spec.name]["average"]).all(1) & np.isfinite(found[spec.name]["peak"]).all(
@@ -143,6 +147,15 @@ def _run(work: Work, batch: Batch, kept: Kept, sums: ShardSums, first: int) -> N
     kept["images/logit"][rows] = found[LOGITS]["peak"][usable].max(1)
     kept["images/prediction"][rows] = best if work.label_of_logit is None else work.label_of_logit[best]
     sums.update(batch, activations, usable)
+
+
+def _peaks(
+    activations: Float[torch.Tensor, "image channel position"], spec: LayerSpec, spread: Spread
+) -> dict[str, Shaped[np.ndarray, "image channel"]]:
+    on_cpu = activations.device.type == "cpu"
+    parts = torch.split(activations, _PART if on_cpu else len(activations))
+    found = list(spread(partial(peaks, signed=spec.has_trough), parts))
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
 
 def _activations(work: Work, batch: Batch) -> dict[str, Float[torch.Tensor, "image channel position"]]:
