@@ -186,6 +186,20 @@ class Layout:
             case _:
                 return activations.flatten(2)
 
+    def from_channels(
+        self, channels: Shaped[torch.Tensor, "image channel position"]
+    ) -> Shaped[torch.Tensor, "image ..."]:
+        """`[image, channel, position]` as the layer lays it out; the inverse of `to_channels`."""
+        match self.kind:
+            case "flat":
+                return channels.squeeze(-1)
+            case "tokens":
+                return channels.transpose(1, 2)
+            case "channels_last":
+                return channels.reshape(*channels.shape[:2], *self.grid).permute(0, 2, 3, 1)
+            case _:
+                return channels.reshape(*channels.shape[:2], *self.grid)
+
     def index(self, place: tuple[int, int]) -> int:
         """The position index of (row, column) on the grid.
 

@@ -1,13 +1,15 @@
 """`fvhooks.attach`: from a user's model to a `HookedModel`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from fvhooks.errors import UnsupportedModelError
+from fvhooks.hooks.adapters import adapter_for
 from fvhooks.hooks.base import HookedModel
-from fvhooks.hooks.modules import ModuleAdapter, unwrap
 from fvhooks.hooks.preprocessing import Preprocessing
 
 
@@ -44,18 +46,23 @@ def attach(
         ImageError: mean, std and input_shape that do not fit together.
     """
     bare = unwrap(model)
+    adapter = adapter_for(bare)
     known = Preprocessing.of(preprocessing, mean=mean, std=std, input_shape=input_shape)
     if known.input_shape is None:
-        known = Preprocessing(known.mean, known.std, _shape_of(bare), known.resize)
-    return HookedModel(bare, known, ModuleAdapter())
+        known = replace(known, input_shape=adapter.input_shape(bare))
+    return HookedModel(bare, known, adapter)
 
 
-def _shape_of(model: nn.Module) -> tuple[int, int, int] | None:
-    """The input shape that a Hugging Face or timm model states itself."""
-    config = getattr(model, "config", None)
-    side, channels = getattr(config, "image_size", None), getattr(config, "num_channels", None)
-    if isinstance(side, int) and isinstance(channels, int):
-        return channels, side, side
-    stated = getattr(model, "pretrained_cfg", None) or {}
-    size = stated.get("input_size") if isinstance(stated, dict) else None
-    return tuple(int(n) for n in size) if size and not isinstance(size, torch.Tensor) else None  # type: ignore[return-value]
+def unwrap(model: Any) -> nn.Module:  # noqa: ANN401 - the check is what the function is for
+    """The bare module inside a compiled one; refuses what hooks cannot reach, with the reason."""
+    model = getattr(model, "_orig_mod", model)
+    if isinstance(model, (torch.jit.ScriptModule, torch.jit.ScriptFunction)):
+        reason = "A scripted module runs outside Python and never calls hooks"
+        raise UnsupportedModelError(f"{reason}; attach the module it was scripted from.")
+    if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        raise UnsupportedModelError(
+            f"{type(model).__name__} runs copies of the model; attach the module inside: model.module."
+        )
+    if not isinstance(model, nn.Module):
+        raise UnsupportedModelError(f"Expected a torch.nn.Module, got {type(model).__name__}.")
+    return model

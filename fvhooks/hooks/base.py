@@ -1,23 +1,26 @@
 """A model with names for everything that it computes."""
 
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import nn
 
 from fvhooks.errors import ImageError, LayerNotFoundError, did_you_mean
-from fvhooks.hooks.addresses import Address, tensors_in
-from fvhooks.hooks.modules import ModuleAdapter
+from fvhooks.hooks.adapters import ADAPTERS, Adapter
+from fvhooks.hooks.addresses import Address
 from fvhooks.hooks.preprocessing import Preprocessing
-from fvhooks.hooks.probes import LayerInfo, Probe, never_fires
-from fvhooks.hooks.taps import borrowed, observed, run, tap
+from fvhooks.hooks.probes import Probe, never_fires, run_probe
+from fvhooks.hooks.taps import borrowed, run, tap
 from fvhooks.images import as_images
 from fvhooks.units import LOGITS, Layout
+
+if TYPE_CHECKING:
+    from fvhooks.hooks.edits import Target, Value
 
 Images = Shaped[torch.Tensor, "image rgb y x"]
 
@@ -46,8 +49,9 @@ class HookedModel:
 
     model: nn.Module
     preprocessing: Preprocessing
-    adapter: ModuleAdapter = field(default_factory=ModuleAdapter, repr=False)
+    adapter: Adapter = field(default_factory=lambda: ADAPTERS["modules"], repr=False)
     _probes: dict[tuple[int, ...], Probe] = field(default_factory=dict, repr=False)
+    _edits: list[list[str]] = field(default_factory=list, repr=False)
     _overwritten: set[str] = field(default_factory=set, repr=False)
 
     def __repr__(self) -> str:
@@ -128,8 +132,54 @@ class HookedModel:
             x = 0.5 + 0.2 * torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
         key = tuple(x.shape[1:])
         if key not in self._probes:
-            self._probes[key] = self._run_probe(self.normalize(x))
+            self._probes[key] = run_probe(self.model, self.adapter, self.normalize(x))
         return self._probes[key]
+
+    @contextmanager
+    def edit(self, edits: "Mapping[Target, Value]", *, store: Any = None) -> "Iterator[HookedModel]":  # noqa: ANN401
+        """Replace units while the block runs the model, through fvhooks or not; gradients are kept.
+
+        Example:
+            >>> import fvhooks as fv
+            >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+            >>> hooked = fv.attach(net, input_shape=(3, 8, 8))
+            >>> with hooked.edit({fv.Unit("1", 2): 0.0, fv.Unit("1", 3, position=(0, 5)): "mean"}):
+            ...     logits = hooked.module(torch.rand(5, 3, 8, 8))
+
+        Args:
+            edits: from a unit, a direction, or the name of a layer (all of it), to a number; "mean";
+                "resample" (the next image's values in the batch); a tensor that broadcasts to the values that
+                were there, `image position` for a unit; or a function of them. Of a direction the part along
+                it is replaced, in units of its vector.
+            store: where "mean" is taken from (`natural_mean`, over real images and positions); without one
+                it is the batch's mean at each position.
+
+        Yields:
+            This model. Blocks may be nested; the inner edit sees what the outer one made.
+
+        Raises:
+            LayerNotFoundError: no such layer, or one that never runs.
+            ShapeError: a channel, position, direction or value that does not fit the layer.
+        """
+        from fvhooks.hooks.edits import edited  # noqa: PLC0415 - they hold a HookedModel
+
+        layers = {target if isinstance(target, str) else target.layer for target in edits}
+        means = {
+            self.resolve(layer): torch.from_numpy(store[layer].natural_mean.values)
+            for layer in layers
+            if store is not None and "mean" in edits.values()
+        }
+        with edited(self, edits, means):
+            self._edits.append(sorted(layers))
+            try:
+                yield self
+            finally:
+                self._edits.pop()
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether an `edit` block is open."""
+        return bool(self._edits)
 
     def layout(self, layer: str) -> Layout:
         """How the activations of a layer are laid out."""
@@ -143,6 +193,7 @@ class HookedModel:
         """
         if name == LOGITS:
             return name
+        name = self.adapter.canonical(self.model, name)
         modules = self.adapter.modules(self.model)
         wanted = Address.parse(name).module
         if wanted in modules:
@@ -208,44 +259,9 @@ class HookedModel:
         return {name: kept[name] for name in names}
 
     def _never_fired(self, missing: list[str], images: torch.Tensor) -> str:
-        fired = self._run_probe(images[:1])
+        fired = run_probe(self.model, self.adapter, images[:1])
         name = missing[0]
         calls = [known for known in fired if known.split("#")[0] == name.split("#")[0]]
         if calls:
             return f"Layer {name!r} does not exist; the module runs as {', '.join(map(repr, calls))}."
         return never_fires(name, fired)
-
-    def _run_probe(self, images: torch.Tensor) -> Probe:
-        modules = self.adapter.modules(self.model)
-        found: dict[str, LayerInfo] = {}
-        calls: dict[str, int] = {}
-        size = (int(images.shape[-2]), int(images.shape[-1]))
-
-        def notice(name: str, output: Any) -> None:  # noqa: ANN401
-            call = calls[name] = calls.get(name, -1) + 1
-            base = f"{name}#{call}" if call else name
-            for path, tensor in tensors_in(output).items():
-                full = f"{base}{path}"
-                found[full] = _describe(
-                    full, type(modules[name]).__name__, tensor, len(found), size, len(images)
-                )
-
-        with torch.no_grad(), borrowed(self.model), observed(modules, notice):
-            logits = self.adapter.logits(self.model(images))
-        found[LOGITS] = _describe(LOGITS, "output", logits, len(found), size, len(images))
-        silent = tuple(
-            name
-            for name in modules
-            if name not in calls and not isinstance(modules[name], (nn.ModuleList, nn.ModuleDict))
-        )
-        return Probe(found, silent)
-
-
-def _describe(
-    name: str, kind: str, tensor: torch.Tensor, order: int, size: tuple[int, int], images: int
-) -> LayerInfo:
-    layout = None
-    if 2 <= tensor.ndim <= 4 and tensor.is_floating_point() and len(tensor) == images:
-        layout = Layout.of(tuple(tensor.shape), size)
-    signed = tensor.is_floating_point() and bool((tensor < 0).any())
-    return LayerInfo(name, kind, tuple(tensor.shape[1:]), layout, order, signed)

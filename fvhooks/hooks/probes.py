@@ -2,9 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
 
 from fvhooks.errors import LayerNotFoundError, did_you_mean
-from fvhooks.units import Layout
+from fvhooks.hooks.adapters import Adapter
+from fvhooks.hooks.addresses import tensors_in
+from fvhooks.hooks.taps import borrowed, observed
+from fvhooks.units import LOGITS, Layout
 
 
 def never_fires(name: str, fired: Iterable[str]) -> str:
@@ -82,3 +89,35 @@ class Probe(Mapping[str, LayerInfo]):
         ]
         rows += [f"{name:40s} never fires" for name in self.silent]
         return "\n".join(rows)
+
+
+def run_probe(model: nn.Module, adapter: Adapter, images: torch.Tensor) -> Probe:
+    """Run a model once on normalised images and note everything that it produces."""
+    modules = adapter.modules(model)
+    found: dict[str, LayerInfo] = {}
+    calls: dict[str, int] = {}
+    size = (int(images.shape[-2]), int(images.shape[-1]))
+
+    def notice(name: str, output: Any) -> None:  # noqa: ANN401
+        call = calls[name] = calls.get(name, -1) + 1
+        base = f"{name}#{call}" if call else name
+        for path, tensor in tensors_in(output).items():
+            full = f"{base}{path}"
+            found[full] = _describe(full, type(modules[name]).__name__, tensor, len(found), size, len(images))
+
+    with torch.no_grad(), borrowed(model), observed(modules, notice):
+        logits = adapter.logits(model(images))
+    found[LOGITS] = _describe(LOGITS, "output", logits, len(found), size, len(images))
+    containers = (nn.ModuleList, nn.ModuleDict)
+    silent = tuple(n for n in modules if n not in calls and not isinstance(modules[n], containers))
+    return Probe(found, silent)
+
+
+def _describe(
+    name: str, kind: str, tensor: torch.Tensor, order: int, size: tuple[int, int], images: int
+) -> LayerInfo:
+    layout = None
+    if 2 <= tensor.ndim <= 4 and tensor.is_floating_point() and len(tensor) == images:
+        layout = Layout.of(tuple(tensor.shape), size)
+    signed = tensor.is_floating_point() and bool((tensor < 0).any())
+    return LayerInfo(name, kind, tuple(tensor.shape[1:]), layout, order, signed)

@@ -13,7 +13,7 @@ from torch import nn
 
 from fvhooks.errors import LayerNotFoundError, NonFiniteError, UnsupportedModelError
 from fvhooks.hooks.addresses import EVERY_CALL, Address
-from fvhooks.hooks.modules import unwrap
+from fvhooks.hooks.attachment import unwrap
 from fvhooks.hooks.taps import borrowed, rewritten, run, tap
 from fvhooks.relevance.rules import Flow
 from fvhooks.units import Layout

@@ -10,7 +10,7 @@ from torch import nn
 
 import fvhooks as fv
 from fvhooks.errors import ImageError, UnsupportedModelError
-from fvhooks.hooks.modules import ModuleAdapter
+from fvhooks.hooks.adapters.modules import ModuleAdapter
 
 
 def test_attaching_registers_and_changes_nothing(untouched) -> None:

@@ -6,15 +6,18 @@ import torch
 from torch import nn
 
 from fvhooks.errors import UnsupportedModelError
+from fvhooks.hooks.adapters import ADAPTERS
 from fvhooks.hooks.addresses import tensors_in
 
 
 class ModuleAdapter:
-    """How an ordinary module is observed.
+    """How an ordinary module is observed; the adapter of everything that no other claims."""
 
-    An adapter is two methods: `modules` names what can be hooked, `logits` finds the outputs in what the
-    model returns.
-    """
+    specificity = 0
+
+    def claims(self, model: nn.Module) -> bool:  # noqa: ARG002 - the protocol's
+        """Any module."""
+        return True
 
     def modules(self, model: nn.Module) -> dict[str, nn.Module]:
         """Every module that can be hooked, by its name, in the model's own order."""
@@ -23,6 +26,22 @@ class ModuleAdapter:
             if name:  # a compiled child holds the user's module as `_orig_mod`
                 found.setdefault(name.replace("._orig_mod", ""), module)
         return found
+
+    def canonical(self, model: nn.Module, name: str) -> str:  # noqa: ARG002 - the protocol's
+        """The name itself: dotted paths have no aliases."""
+        return name
+
+    def input_shape(self, model: nn.Module) -> tuple[int, int, int] | None:
+        """What a Hugging Face or timm model states."""
+        config = getattr(model, "config", None)
+        side, channels = getattr(config, "image_size", None), getattr(config, "num_channels", None)
+        if isinstance(side, (list, tuple)) and len(side) == 2 and isinstance(channels, int):
+            return channels, int(side[0]), int(side[1])
+        if isinstance(side, int) and isinstance(channels, int):
+            return channels, side, side
+        stated = getattr(model, "pretrained_cfg", None) or {}
+        size = stated.get("input_size") if isinstance(stated, dict) else None
+        return (int(size[0]), int(size[1]), int(size[2])) if size else None
 
     def logits(self, output: Any) -> torch.Tensor:  # noqa: ANN401
         """The model's outputs `image output` inside what its forward pass returned."""
@@ -45,16 +64,4 @@ class ModuleAdapter:
         )
 
 
-def unwrap(model: Any) -> nn.Module:  # noqa: ANN401 - the check is what the function is for
-    """The bare module inside a compiled one; refuses what hooks cannot reach, with the reason."""
-    model = getattr(model, "_orig_mod", model)
-    if isinstance(model, (torch.jit.ScriptModule, torch.jit.ScriptFunction)):
-        reason = "A scripted module runs outside Python and never calls hooks"
-        raise UnsupportedModelError(f"{reason}; attach the module it was scripted from.")
-    if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-        raise UnsupportedModelError(
-            f"{type(model).__name__} runs copies of the model; attach the module inside: model.module."
-        )
-    if not isinstance(model, nn.Module):
-        raise UnsupportedModelError(f"Expected a torch.nn.Module, got {type(model).__name__}.")
-    return model
+ADAPTERS.register("modules")(ModuleAdapter())

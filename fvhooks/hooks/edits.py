@@ -1,0 +1,118 @@
+"""Interventions: what a unit would have been replaced by, while a block runs the model."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+
+from fvhooks.errors import MissingInputError, ShapeError, UnsupportedModelError
+from fvhooks.hooks.addresses import Address
+from fvhooks.hooks.taps import rewritten
+from fvhooks.units import LOGITS, Direction, Layout, Unit
+
+if TYPE_CHECKING:
+    from fvhooks.hooks.base import HookedModel
+
+Values = Float[torch.Tensor, "image ..."]
+Target = Unit | Direction | str
+"""A unit, a direction, or the name of a layer, which means all of it."""
+
+Value = float | int | str | torch.Tensor | Callable[[Values], Values]
+"""A number, "mean", "resample", values that broadcast, or a function of the values that were there."""
+
+
+@contextmanager
+def edited(
+    hooked: "HookedModel", edits: Mapping[Target, Value], means: Mapping[str, torch.Tensor]
+) -> Iterator[None]:
+    """Replace units while the block runs; see `HookedModel.edit`.
+
+    Args:
+        hooked: the model.
+        edits: what to replace by what.
+        means: of each channel of some layers, by layer; where a layer is missing "mean" is the batch's.
+    """
+    by_layer: dict[str, list[tuple[Target, Value]]] = {}
+    for target, value in edits.items():
+        layer = target if isinstance(target, str) else target.layer
+        if layer == LOGITS:
+            raise UnsupportedModelError(
+                "The logits are what the model returns, no module's output; edit the layer that makes them."
+            )
+        by_layer.setdefault(hooked.resolve(layer), []).append((target, value))
+    layouts = {layer: _checked(hooked, layer, targets) for layer, targets in by_layer.items()}
+
+    def rewrite(layer: str, activations: torch.Tensor) -> torch.Tensor:
+        layout = layouts[layer]
+        channels = layout.to_channels(activations).clone()
+        for target, value in by_layer[layer]:
+            _replace(channels, layout, target, value, means.get(layer))
+        return layout.from_channels(channels).to(activations.dtype)
+
+    modules = hooked.adapter.modules(hooked.model)
+    with rewritten(modules, {layer: Address.parse(layer) for layer in by_layer}, rewrite):
+        yield
+
+
+def _checked(hooked: "HookedModel", layer: str, targets: list[tuple[Target, Value]]) -> Layout:
+    layout = hooked.layout(layer)
+    for target, value in targets:
+        if isinstance(value, str) and value not in ("mean", "resample"):
+            raise MissingInputError(
+                f"Expected a number, 'mean', 'resample', a tensor or a function, got {value!r}."
+            )
+        if isinstance(target, Unit):
+            if target.channel >= layout.channels:
+                raise ShapeError(
+                    f"Layer {layer!r} has {layout.channels} channels, counted from 0; got {target.channel}."
+                )
+            if target.position is not None:
+                layout.index(target.position)
+        elif isinstance(target, Direction) and len(target.vector) != layout.channels:
+            raise ShapeError(
+                f"The direction {target.name!r} has {len(target.vector)} values, "
+                f"layer {layer!r} {layout.channels} channels."
+            )
+    return layout
+
+
+def _replace(
+    channels: torch.Tensor, layout: Layout, target: Target, value: Value, means: torch.Tensor | None
+) -> None:
+    """Write the new values of one target into `[image, channel, position]`."""
+    if isinstance(target, Direction):
+        vector = torch.as_tensor(target.vector.copy()).to(channels)
+        along = torch.einsum("c,ncp->np", vector, channels) / vector.square().sum()
+        mean = None if means is None else vector @ means.to(channels) / vector.square().sum()
+        change = _new(value, along, mean) - along
+        channels += vector[None, :, None] * change[:, None]
+        return
+    where: Any = slice(None)
+    mean = means
+    if isinstance(target, Unit):
+        place = slice(None) if target.position is None else layout.index(target.position)
+        where = (slice(None), target.channel, place)
+        mean = None if means is None else means[target.channel]
+    elif means is not None:
+        mean = means[None, :, None]
+    before = channels[where].clone()
+    channels[where] = _new(value, before, mean)
+
+
+def _new(value: Value, before: torch.Tensor, mean: torch.Tensor | None) -> torch.Tensor:
+    if callable(value) and not isinstance(value, torch.Tensor):
+        return torch.as_tensor(value(before)).to(before).expand_as(before)
+    if isinstance(value, str):
+        if value == "resample":  # another image's, so that the values stay natural
+            return before.roll(1, 0)
+        new = before.mean(0, keepdim=True) if mean is None else mean
+        return new.to(before).expand_as(before)
+    try:
+        return torch.as_tensor(value).to(before).expand_as(before)
+    except RuntimeError as error:
+        raise ShapeError(
+            f"Expected a value that broadcasts to {tuple(before.shape)}, "
+            f"got {tuple(torch.as_tensor(value).shape)}."
+        ) from error
