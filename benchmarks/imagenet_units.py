@@ -2,8 +2,8 @@
 
     FVHOOKS_TEST_DATA=… python benchmarks/imagenet_units.py --out docs/pictures --work /tmp/imagenet-units
 
-Writes one contact sheet a network: a row holds four units, each as the picture and its four strongest
-reference crops. Units are drawn at random among those that fire for at least 1 % of the images.
+Writes one contact sheet a network: a row holds four units, each as the picture and, to its right, its four
+strongest reference crops. Units are drawn at random among those that fire for at least 1 % of the images.
 """
 
 import argparse
@@ -61,17 +61,24 @@ def choose(store: fv.Store, layer: str, count: int, seed: int) -> list[fv.Unit]:
     ]
 
 
-def sheet(vis: fv.Visualizations, crops: list[torch.Tensor], across: int = 4, side: int = 112) -> Image.Image:
-    rows = -(-len(crops) // across)
-    canvas = Image.new("RGB", (across * (5 * side + 12), rows * (side + 6)), "white")
+def sheet(vis: fv.Visualizations, crops: list[torch.Tensor], across: int = 4, side: int = 192) -> Image.Image:
+    wide, high = 2 * side + 14, side + 10
+    canvas = Image.new("RGB", (across * wide, -(-len(crops) // across) * high), "white")
     for place, references in enumerate(crops):
-        row, column = divmod(place, across)
-        pictures = [torch.from_numpy(vis.images.values[place, 0]), *references[:4]]
-        for number, picture in enumerate(pictures):
-            array = (picture.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-            left = column * (5 * side + 12) + number * side + (4 if number else 0)
-            canvas.paste(Image.fromarray(array).resize((side, side)), (left, row * (side + 6)))
+        left, top = place % across * wide, place // across * high
+        canvas.paste(_scaled(torch.from_numpy(vis.images.values[place, 0]), side), (left, top))
+        for number, reference in enumerate(references[:4]):
+            corner = (
+                left + side + 4 + number % 2 * (side // 2),
+                top + number // 2 * (side // 2),
+            )
+            canvas.paste(_scaled(reference, side // 2 - 1), corner)
     return canvas
+
+
+def _scaled(picture: torch.Tensor, side: int) -> Image.Image:
+    array = (picture.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    return Image.fromarray(array).resize((side, side), Image.Resampling.LANCZOS)
 
 
 def run(name: str, networks: ModuleType, given: argparse.Namespace) -> None:
@@ -87,6 +94,7 @@ def run(name: str, networks: ModuleType, given: argparse.Namespace) -> None:
     made = time.perf_counter() - start - collected
     crops = [reference_crops(hooked, store, unit) for unit in units]
     given.out.mkdir(parents=True, exist_ok=True)
+    vis.save(given.work / f"{name}_{given.recipe}.zarr")
     sheet(vis, crops).save(given.out / f"{name}_{given.recipe}.jpg", quality=88)
     peaks = store[late].peak.values[:, [unit.channel for unit in units]]
     share = (vis.data.activation.values[:, 0][None] > peaks).mean(0)
