@@ -1,6 +1,8 @@
 """Images as they cross every public border: `uint8`, or float in [0, 1], `n c h w`."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,14 @@ _OUTSIDE = (
     "Images outside [0, 1] reach the model. That is right for the noise or the baselines of an attribution "
     f"method, and wrong for images that are normalised already: {_NORMALISED}"
 )
+
+
+@contextmanager
+def checked_already() -> Iterator[None]:
+    """No warning of images outside [0, 1] in the block: what came in was checked, the rest is a method's own."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=_OUTSIDE[:40])
+        yield
 
 
 def as_images(

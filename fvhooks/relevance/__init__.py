@@ -4,12 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fvhooks.relevance.captum import attribute
     from fvhooks.relevance.flow import FlowLRP
+    from fvhooks.relevance.forms import Attributor
 
-__all__ = ["FlowLRP"]
+_LAZY = {"Attributor": "forms", "FlowLRP": "flow", "attribute": "captum"}  # captum loads matplotlib
+
+__all__ = ["Attributor", "FlowLRP", "attribute"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
-    if name in __all__:  # captum loads matplotlib, so it comes when first used
-        return getattr(import_module("fvhooks.relevance.flow"), name)
+    if name in _LAZY:
+        return getattr(import_module(f"fvhooks.relevance.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'fvhooks.relevance' has no attribute {name!r}")

@@ -15,7 +15,8 @@ from jaxtyping import Float, Int
 
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
-from fvhooks.relevance.captum import Attributor, channel_relevance
+from fvhooks.relevance.captum import channel_relevance
+from fvhooks.relevance.forms import Attributor
 from fvhooks.statistics.profile import choose_ranks
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.crops import CROP_SIDES, reference_crops

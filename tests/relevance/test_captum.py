@@ -1,12 +1,33 @@
 """Relevance of inner channels through Captum attributors."""
 
+import warnings
+from functools import partial
+from typing import Any
+
 import pytest
 import torch
-from captum.attr import InternalInfluence, LayerGradientXActivation, LayerIntegratedGradients
+from captum.attr import (
+    InternalInfluence,
+    LayerConductance,
+    LayerDeepLift,
+    LayerFeatureAblation,
+    LayerGradCam,
+    LayerGradientXActivation,
+    LayerIntegratedGradients,
+    NoiseTunnel,
+)
 from torch import nn
 
 import fvhooks as fv
-from fvhooks.errors import LayerNotFoundError, NonFiniteError, UnsupportedModelError
+from fvhooks.errors import (
+    ImageError,
+    LayerNotFoundError,
+    MissingInputError,
+    NonFiniteError,
+    ShapeError,
+    UnsupportedModelError,
+)
+from fvhooks.relevance import FlowLRP, attribute
 from fvhooks.relevance.captum import channel_relevance
 
 
@@ -103,3 +124,125 @@ def test_an_earlier_call_of_a_reused_module_is_refused() -> None:
     inner = hooked.read(images, ["relu"])["relu"].requires_grad_()
     (gradient,) = torch.autograd.grad(hooked.model.second(inner)[:, 1].mean((1, 2)).sum(), inner)
     torch.testing.assert_close(up_to_second, (gradient * inner).detach().flatten(2))
+
+
+BY_HAND = [LayerGradientXActivation, LayerIntegratedGradients, LayerConductance, LayerDeepLift]
+
+
+@pytest.fixture
+def classifier() -> fv.HookedModel:
+    net = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)
+    )
+    return fv.attach(net, mean=[0.5] * 3, std=[0.2] * 3, input_shape=(3, 10, 10))
+
+
+@pytest.mark.parametrize("attributor", BY_HAND)
+def test_the_numbers_are_captums_own(attributor: type, classifier: fv.HookedModel) -> None:
+    images = torch.rand(5, 3, 10, 10)
+    target = torch.tensor([0, 4, 1, 2, 0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # DeepLift's, on the hooks that it sets
+        got = attribute(classifier, images, ["1"], target, attributor=attributor, batch_size=2)
+        hand = attributor(classifier.module, classifier.model[1]).attribute(images, target=target)
+    torch.testing.assert_close(got["1"], hand.detach())
+    assert not got["1"].requires_grad
+
+
+@pytest.mark.parametrize(
+    ("attributor", "options"),
+    [
+        (LayerGradCam, {"attr_dim_summation": False}),
+        (LayerFeatureAblation, {"perturbations_per_eval": 8}),
+        (lambda model, layer: NoiseTunnel(LayerGradientXActivation(model, layer)), {"nt_samples": 2}),
+        (partial(LayerIntegratedGradients, multiply_by_inputs=False), {"n_steps": 4}),
+        (FlowLRP, {}),
+    ],
+)
+def test_every_kind_of_attributor(attributor: Any, options: dict, classifier: fv.HookedModel) -> None:
+    got = attribute(classifier, torch.rand(2, 3, 10, 10), ["3"], 1, attributor=attributor, options=options)
+    assert got["3"].shape == (2, 4, 6, 6)
+    assert got["3"].abs().max() > 0
+
+
+def test_a_function_with_another_interface(classifier: fv.HookedModel) -> None:
+    def gradients(model: nn.Module, layers: list[nn.Module], images: torch.Tensor, target: int) -> list:
+        return [LayerGradientXActivation(model, layer).attribute(images, target=target) for layer in layers]
+
+    images = torch.rand(3, 3, 10, 10)
+    got = attribute(classifier, images, ["1", "3"], 2, attributor=gradients)
+    expected = attribute(classifier, images, ["1", "3"], 2)
+    for layer in ("1", "3"):
+        torch.testing.assert_close(got[layer], expected[layer])
+
+
+def test_an_attributor_of_ones_own(classifier: fv.HookedModel) -> None:
+    images = torch.rand(3, 3, 10, 10)
+    made = LayerGradientXActivation(classifier.module, [classifier.model[1], classifier.model[3]])
+    got = attribute(classifier, images, ["1", "3"], 2, attributor=made)
+    torch.testing.assert_close(got["3"], attribute(classifier, images, ["3"], 2)["3"])
+    noisy = NoiseTunnel(LayerGradientXActivation(classifier.module, classifier.model[1]))
+    assert attribute(classifier, images, ["1"], 2, attributor=noisy)["1"].shape == (3, 6, 8, 8)
+    inner = LayerGradientXActivation(classifier.trunk("3"), classifier.model[1])
+    got = attribute(classifier, images, ["1"], fv.Unit("3", 1), attributor=inner)
+    torch.testing.assert_close(got["1"], attribute(classifier, images, ["1"], fv.Unit("3", 1))["1"])
+
+
+def test_an_attributor_of_another_model_or_layer_is_refused(classifier: fv.HookedModel) -> None:
+    images = torch.rand(1, 3, 10, 10)
+    bare = LayerGradientXActivation(classifier.model, classifier.model[1])
+    with pytest.raises(UnsupportedModelError, match=r"made for another model \(Sequential\).*hooked.module"):
+        attribute(classifier, images, ["1"], 0, attributor=bare)
+    with pytest.raises(UnsupportedModelError, match=r"made for another model .*hooked.trunk\('3'\)"):
+        attribute(classifier, images, ["1"], fv.Unit("3", 0), attributor=bare)
+    other = LayerGradientXActivation(classifier.module, classifier.model[3])
+    with pytest.raises(UnsupportedModelError, match=r"made for other layers \(ReLU\)"):
+        attribute(classifier, images, ["1"], 0, attributor=other)
+
+
+def test_a_unit_at_one_position(classifier: fv.HookedModel) -> None:
+    images = torch.rand(2, 3, 10, 10)
+    got = attribute(classifier, images, ["2"], fv.Unit("2", 1, position=(2, 3)))["2"]
+    values = classifier.read(images, ["2"])["2"]
+    expected = torch.zeros_like(values)
+    expected[:, 1, 2, 3] = values[:, 1, 2, 3]
+    torch.testing.assert_close(got, expected.detach())
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (5, "from 0 to 4, the outputs, got 5"),
+        (-1, "got -1"),
+        ([0, 1, 7], "got 7"),
+        ([0, 1], "one for each of the 3 images"),
+        (fv.Unit("3", 4), "from 0 to 3, the channels of '3', got 4"),
+        (fv.Unit.logit(9), "got 9"),
+        (torch.rand(3), "Expected target to be an output"),
+    ],
+)
+def test_a_target_that_does_not_exist(target: Any, said: str, classifier: fv.HookedModel) -> None:
+    with pytest.raises(MissingInputError, match=said):
+        attribute(classifier, torch.rand(3, 3, 10, 10), ["1"], target)
+
+
+def test_relevance_of_the_wrong_shape(classifier: fv.HookedModel) -> None:
+    with pytest.raises(
+        ShapeError, match=r"\(2, 4, 6, 6\) at layer '3', got \(2, 1, 6, 6\).*attr_dim_summation"
+    ):
+        attribute(classifier, torch.rand(2, 3, 10, 10), ["3"], 0, attributor=LayerGradCam)
+
+
+def test_images_that_are_normalised_already(classifier: fv.HookedModel) -> None:
+    with pytest.raises(ImageError, match="Normalize"):
+        attribute(classifier, torch.randn(2, 3, 10, 10), ["3"], 0)
+
+
+def test_all_layers_come_from_one_pass(classifier: fv.HookedModel) -> None:
+    passes = []
+    handle = classifier.model[0].register_forward_hook(lambda *_: passes.append(1))
+    classifier.probe()
+    passes.clear()
+    attribute(classifier, torch.rand(4, 3, 10, 10), ["0", "1", "3"], 0, batch_size=2)
+    handle.remove()
+    assert len(passes) == 2

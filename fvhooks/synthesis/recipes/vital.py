@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from fvhooks.errors import LayerNotFoundError, MissingInputError
-from fvhooks.relevance.captum import Attributor
+from fvhooks.relevance.forms import Attributor
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.engine import Plan, Schedule
 from fvhooks.synthesis.images import FourierImages
