@@ -1,5 +1,6 @@
 """Images as they cross every public border: `uint8`, or float in [0, 1], `n c h w`."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +22,9 @@ _OUTSIDE = (
 
 @contextmanager
 def checked_already() -> Iterator[None]:
-    """No warning of images outside [0, 1] in the block: what came in was checked, the rest is a method's own."""
+    """No warning of images outside [0, 1] in the block: what a method adds to checked ones is its own."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=_OUTSIDE[:40])
+        warnings.filterwarnings("ignore", message=re.escape(_OUTSIDE[:40]))
         yield
 
 
