@@ -129,25 +129,29 @@ class Layout:
         torch.Size([2, 192, 197])
 
     Args:
-        kind: "map" for `n c h w`, "channels_last" for `n h w c`, "tokens" for `n t c`, "flat" for `n c`.
-        channels: size of the channel axis.
+        kind: "map" for `n c h w`, "channels_last" for `n h w c`, "tokens" for `n t c`, "heads" for
+            `n t head d_head`, "flat" for `n c`.
+        channels: size of the channel axis; those of all heads, one head after the other.
         grid: rows and columns of the positions that lie in the picture.
         prefix: positions before them that do not (CLS and register tokens).
+        heads: how many attention heads share the channels.
     """
 
-    kind: Literal["map", "channels_last", "tokens", "flat"]
+    kind: Literal["map", "channels_last", "tokens", "heads", "flat"]
     channels: int
     grid: tuple[int, int] = (1, 1)
     prefix: int = 0
+    heads: int = 1
 
     @classmethod
     def of(cls, shape: tuple[int, ...], image_size: tuple[int, int] | None = None) -> "Layout":
         """The layout of activations of that shape (first axis: images).
 
         Args:
-            shape: 2 to 4 sizes: `n c`, `n t c`, `n c h w` or `n h w c`.
+            shape: 2 to 4 sizes: `n c`, `n t c`, `n c h w`, `n h w c` or `n t head d_head`.
             image_size: height and width of the model's input. Its aspect tells patch tokens from the tokens
-                before them, and maps with the channel last from those with the channel first.
+                before them, and maps with the channel first, maps with the channel last and heads from each
+                other. Heads as many as they are wide look like a map; `of_heads` knows better.
 
         Raises:
             ShapeError: a shape with another number of axes.
@@ -159,6 +163,8 @@ class Layout:
                 prefix, grid = _token_grid(tokens, image_size or (1, 1))
                 return cls("tokens", channels, grid, prefix)
             case (_, first, second, third):
+                if image_size and _is_heads((first, second, third), image_size):
+                    return cls.of_heads((first, second, third), image_size)
                 if _is_channels_last((first, second, third), image_size or (1, 1)):
                     return cls("channels_last", third, (first, second))
                 return cls("map", first, (second, third))
@@ -166,6 +172,26 @@ class Layout:
             "Expected activations as (image, channel), (image, token, channel) or (image, channel, y, x)"
         )
         raise ShapeError(f"{expected}, got shape {tuple(shape)}.")
+
+    @classmethod
+    def of_heads(cls, shape: tuple[int, int, int], image_size: tuple[int, int]) -> "Layout":
+        """The layout of queries, keys, values or mixed values of attention heads.
+
+        Example:
+            >>> Layout.of_heads((197, 3, 64), (224, 224)).channels
+            192
+
+        Args:
+            shape: `t head d_head`, for one image.
+            image_size: height and width of the model's input.
+        """
+        tokens, heads, width = shape
+        prefix, grid = _token_grid(tokens, image_size)
+        return cls("heads", heads * width, grid, prefix, heads)
+
+    def head(self) -> "Layout":
+        """The layout of one head alone, `n t d_head`."""
+        return Layout("tokens", self.channels // self.heads, self.grid, self.prefix)
 
     @property
     def positions(self) -> int:
@@ -181,6 +207,8 @@ class Layout:
                 return activations.unsqueeze(-1)
             case "tokens":
                 return activations.transpose(1, 2)
+            case "heads":
+                return activations.flatten(2).transpose(1, 2)
             case "channels_last":
                 return activations.permute(0, 3, 1, 2).flatten(2)
             case _:
@@ -195,6 +223,8 @@ class Layout:
                 return channels.squeeze(-1)
             case "tokens":
                 return channels.transpose(1, 2)
+            case "heads":
+                return channels.transpose(1, 2).unflatten(2, (self.heads, -1))
             case "channels_last":
                 return channels.reshape(*channels.shape[:2], *self.grid).permute(0, 2, 3, 1)
             case _:
@@ -234,6 +264,23 @@ def _is_channels_last(shape: tuple[int, int, int], image_size: tuple[int, int]) 
     first = abs(math.log(shape[0] / shape[1]) - aspect)
     last = abs(math.log(shape[1] / shape[2]) - aspect)
     return last > 0.05 and first < last / 4
+
+
+def _is_heads(shape: tuple[int, int, int], image_size: tuple[int, int]) -> bool:
+    """Whether no two neighbouring axes have the image's aspect, and the first counts the tokens of a grid."""
+    tokens, heads, width = shape
+    if _has_aspect((heads, width), image_size) or _has_aspect((tokens, heads), image_size):
+        return False
+    prefix, grid = _token_grid(tokens, image_size)
+    return prefix in _COMMON_PREFIXES and min(grid) > 1
+
+
+def _has_aspect(grid: tuple[int, int], image_size: tuple[int, int]) -> bool:
+    """Whether a grid may be the image at a lower resolution, its sides rounded up or down."""
+    (rows, columns), (height, width) = grid, image_size
+    if height == width:
+        return rows == columns
+    return abs(rows * width - columns * height) <= max(height, width)
 
 
 def _token_grid(tokens: int, image_size: tuple[int, int]) -> tuple[int, tuple[int, int]]:

@@ -59,8 +59,14 @@ def test_a_direction_without_direction_is_refused(vector: np.ndarray) -> None:
         fv.Direction("layer4", vector, "stripes")
 
 
+def heads(heads: int, width: int, grid: tuple[int, int], prefix: int) -> fv.Layout:
+    return fv.Layout("heads", heads * width, grid, prefix, heads)
+
+
+few = st.integers(1, 9)
 layouts = st.one_of(
-    st.builds(fv.Layout, st.just("map"), st.integers(1, 9), st.tuples(st.integers(1, 9), st.integers(1, 9))),
+    st.builds(fv.Layout, st.sampled_from(["map", "channels_last"]), few, st.tuples(few, few)),
+    st.builds(heads, st.integers(1, 4), st.integers(1, 4), st.tuples(few, few), st.integers(0, 5)),
     st.builds(
         fv.Layout,
         st.just("tokens"),
@@ -81,19 +87,45 @@ def test_places_and_positions_are_each_others_inverse(layout: fv.Layout) -> None
     assert [layout.index(place) for place in inside] == list(range(layout.prefix, layout.positions))
 
 
-@given(layouts)
-def test_the_same_numbers_stand_at_channel_and_position(layout: fv.Layout) -> None:
+def activations_of(layout: fv.Layout) -> torch.Tensor:
     shape = {
         "map": (2, layout.channels, *layout.grid),
+        "channels_last": (2, *layout.grid, layout.channels),
         "tokens": (2, layout.positions, layout.channels),
+        "heads": (2, layout.positions, layout.heads, layout.channels // layout.heads),
         "flat": (2, layout.channels),
     }[layout.kind]
-    activations = torch.arange(np.prod(shape)).reshape(shape)
+    return torch.arange(np.prod(shape)).reshape(shape)
+
+
+@given(layouts)
+def test_the_same_numbers_stand_at_channel_and_position(layout: fv.Layout) -> None:
+    activations = activations_of(layout)
     folded = layout.to_channels(activations)
     assert folded.shape == (2, layout.channels, layout.positions)
     position, channel = layout.positions - 1, layout.channels - 1
-    at = {"map": (1, channel, -1, -1), "tokens": (1, position, channel), "flat": (1, channel)}[layout.kind]
+    at = {
+        "map": (1, channel, -1, -1),
+        "channels_last": (1, -1, -1, channel),
+        "tokens": (1, position, channel),
+        "heads": (1, position, -1, -1),
+        "flat": (1, channel),
+    }[layout.kind]
     assert folded[1, channel, position] == activations[at]
+
+
+@given(layouts)
+def test_laying_channels_out_again_gives_the_activations_back(layout: fv.Layout) -> None:
+    activations = activations_of(layout)
+    assert torch.equal(layout.from_channels(layout.to_channels(activations)), activations)
+
+
+def test_the_channels_of_a_head_follow_those_of_the_one_before() -> None:
+    layout = fv.Layout.of_heads((5, 3, 4), (8, 8))
+    activations = torch.randn(2, 5, 3, 4)
+    channels = layout.to_channels(activations)
+    assert torch.equal(channels[:, 4:8], layout.head().to_channels(activations[:, :, 1]))
+    assert layout.head() == fv.Layout("tokens", 4, (2, 2), 1)
 
 
 def test_a_place_outside_the_grid_is_an_error() -> None:
@@ -151,3 +183,31 @@ def test_maps_with_the_channel_first_or_last(
     place = layout.index((2, 3))
     expected = values[1, 2, 3, 5] if kind == "channels_last" else values[1, 5, 2, 3]
     assert channels[1, 5, place] == expected
+
+
+FOUR_AXES = {  # shape for one image, size of the image, kind
+    "ViT-Ti": ((197, 3, 64), (224, 224), "heads"),
+    "ViT-B/32": ((50, 12, 64), (224, 224), "heads"),
+    "ViT-L, few tokens": ((17, 16, 64), (32, 32), "heads"),
+    "no CLS": ((64, 4, 32), (32, 32), "heads"),
+    "registers": ((261, 6, 64), (224, 224), "heads"),
+    "wide image": ((1 + 7 * 14, 3, 64), (112, 224), "heads"),
+    "CIFAR map": ((17, 8, 8), (32, 32), "map"),
+    "map of a wide image, rounded": ((64, 4, 7), (32, 50), "map"),
+    "map of few places": ((50, 1, 1), (224, 224), "map"),
+    "Swin": ((49, 49, 96), (392, 392), "channels_last"),
+    "Swin on CIFAR": ((8, 8, 64), (32, 32), "channels_last"),
+    "heads as many as wide": ((65, 8, 8), (32, 32), "map"),  # the name must say it
+}
+
+
+@pytest.mark.parametrize(("shape", "image", "kind"), FOUR_AXES.values(), ids=FOUR_AXES)
+def test_heads_are_told_from_maps(shape: tuple[int, ...], image: tuple[int, int], kind: str) -> None:
+    layout = fv.Layout.of((2, *shape), image)
+    assert layout.kind == kind
+    activations = torch.randn(2, *shape)
+    assert layout.to_channels(activations).shape == (2, layout.channels, layout.positions)
+
+
+def test_without_a_size_of_the_image_nothing_is_taken_for_heads() -> None:
+    assert fv.Layout.of((2, 64, 3, 5)).kind == "map"

@@ -1,6 +1,7 @@
 """The names of what a module produces.
 
-`layer4`: its output; `relu#1`: that of its second call; `encoder[0]`: the first item of the tuple it returns.
+`layer4`: its output; `relu#1`: that of its second call; `encoder[0]`: the first item of the tuple it returns;
+`blocks.3.attn.hook_z[2]`: the third head of a tensor (image, token, head, d_head).
 """
 
 import copy
@@ -13,6 +14,9 @@ import torch
 from fvhooks.errors import LayerNotFoundError, UnsupportedModelError
 
 EVERY_CALL: Final = -1
+_HEADS = re.compile(
+    r"(?:^|\.)(?:[qkv]\.hook_out|o\.hook_in|hook_(?:[qkvz]|rot_[qk]|result|attn_in|[qkv]_input))$"
+)
 _NAME = re.compile(r"^(?P<module>[^#\[\]]+)(?:#(?P<call>\d+))?(?P<items>(?:\[[^\[\]]+\])*)$")
 
 
@@ -27,7 +31,7 @@ class Address:
     Args:
         module: dotted name of the module.
         call: which of its calls in one forward pass, from 0; `EVERY_CALL` for all of them.
-        items: the way into a tuple, list, dict or dataclass that it returns.
+        items: the way into a tuple, list, dict or dataclass that it returns; of a tensor with heads, which.
     """
 
     module: str
@@ -77,6 +81,10 @@ def _put(value: Any, path: tuple[str, ...], tensor: torch.Tensor) -> Any:  # noq
     if not path:
         return tensor
     item, rest = path[0], path[1:]
+    if isinstance(value, torch.Tensor):  # a head
+        whole = value.clone()
+        whole[:, :, int(item)] = tensor
+        return whole
     if isinstance(value, (tuple, list)):
         items = [_put(v, rest, tensor) if number == int(item) else v for number, v in enumerate(value)]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
@@ -111,7 +119,19 @@ def tensors_in(output: Any, path: str = "") -> dict[str, torch.Tensor]:  # noqa:
     return found
 
 
+def names_heads(name: str) -> bool:
+    """Whether a hook point has one of TransformerLens' names for (image, token, head, d_head or d_model).
+
+    Example:
+        >>> names_heads("blocks.3.attn.hook_z"), names_heads("blocks.3.hook_resid_pre")
+        (True, False)
+    """
+    return _HEADS.search(name) is not None
+
+
 def _item(value: Any, item: str, module: str) -> Any:  # noqa: ANN401
+    if isinstance(value, torch.Tensor):
+        return _head(value, item, module)
     try:
         if isinstance(value, dict):
             return value[item]
@@ -121,3 +141,17 @@ def _item(value: Any, item: str, module: str) -> Any:  # noqa: ANN401
     except (KeyError, IndexError, ValueError, AttributeError) as error:
         there = ", ".join(f"'{module}{path}'" for path in tensors_in(value)) or "no tensor"
         raise LayerNotFoundError(f"Layer {module!r} returns nothing at [{item}]. There: {there}.") from error
+
+
+def _head(value: torch.Tensor, item: str, module: str) -> torch.Tensor:
+    """One head of (image, token, head, d_head); a map's rows are no items of it."""
+    is_hook_point = module.rpartition(".")[2].startswith("hook_")
+    if value.ndim != 4 or not (names_heads(module) or (is_hook_point and len({*value.shape[1:]}) == 3)):
+        raise LayerNotFoundError(
+            f"Layer {module!r} returns one tensor {tuple(value.shape)}, which has no item [{item}]: "
+            f"only heads (image, token, head, d_head) have. Ask for {module!r}."
+        )
+    heads = value.shape[2]
+    if not item.isdecimal() or int(item) >= heads:
+        raise LayerNotFoundError(f"Layer {module!r} has {heads} heads, counted from 0; got [{item}].")
+    return value[:, :, int(item)]

@@ -70,3 +70,40 @@ def test_no_tensor_at_all_is_an_error() -> None:
 def test_a_path_that_is_not_there_names_those_that_are(name: str) -> None:
     with pytest.raises(LayerNotFoundError, match="There: "):
         Address.parse(name).select((Output(A), B))
+
+
+Z = torch.randn(2, 17, 3, 8)
+
+
+def test_an_item_of_a_hook_point_is_a_head() -> None:
+    address = Address.parse("blocks.0.attn.hook_z[1]")
+    assert torch.equal(address.select(Z), Z[:, :, 1])
+    changed = address.put(Z, torch.zeros(2, 17, 8))
+    assert torch.equal(changed[:, :, [0, 2]], Z[:, :, [0, 2]])
+    assert not changed[:, :, 1].any()
+    assert Z[:, :, 1].any()
+
+
+def test_heads_as_many_as_they_are_wide_are_known_by_name() -> None:
+    square = torch.randn(2, 17, 4, 4)
+    assert torch.equal(Address.parse("attn.q.hook_out[3]").select(square), square[:, :, 3])
+
+
+@pytest.mark.parametrize("item", ["3", "-1", "last"])
+def test_a_head_that_is_not_there_is_an_error(item: str) -> None:
+    with pytest.raises(LayerNotFoundError, match=rf"'attn.hook_z' has 3 heads, .* got \[{item}\]"):
+        Address.parse(f"attn.hook_z[{item}]").select(Z)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("layer4", torch.zeros(2, 8, 4, 7)),
+        ("layer4.hook_out", torch.zeros(2, 8, 4, 4)),
+        ("blocks.0.hook_in", torch.zeros(2, 17, 24)),
+        ("blocks.0.attn.hook_pattern", torch.zeros(2, 3, 17, 17)),
+    ],
+)
+def test_other_tensors_have_no_items(name: str, tensor: torch.Tensor) -> None:
+    with pytest.raises(LayerNotFoundError, match=rf"no item \[2\].* Ask for '{name}'"):
+        Address.parse(f"{name}[2]").select(tensor)

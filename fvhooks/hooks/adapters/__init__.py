@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from fvhooks.registries import Registry
+from fvhooks.units import Layout
 
 
 @runtime_checkable
@@ -23,7 +24,10 @@ class Adapter(Protocol):
         ...
 
     def modules(self, model: nn.Module) -> dict[str, nn.Module]:
-        """Every module that can be hooked, by the name of its layer, in the model's own order."""
+        """Every module that can be hooked, by the name of its layer, in the model's own order.
+
+        It may answer to aliases too, which iterating does not list.
+        """
         ...
 
     def canonical(self, model: nn.Module, name: str) -> str:
@@ -32,6 +36,14 @@ class Adapter(Protocol):
 
     def logits(self, output: Any) -> torch.Tensor:  # noqa: ANN401
         """The outputs `image output` inside what the model returned."""
+        ...
+
+    def layout(self, name: str, shape: tuple[int, ...], image_size: tuple[int, int]) -> Layout | None:
+        """How the layer lays out activations of a shape (first axis: images); None without a channel axis."""
+        ...
+
+    def advice(self, model: nn.Module, name: str) -> str:
+        """How to make a layer fire that exists and did not; empty where nothing helps."""
         ...
 
     def input_shape(self, model: nn.Module) -> tuple[int, int, int] | None:

@@ -8,6 +8,7 @@ from torch import nn
 from fvhooks.errors import UnsupportedModelError
 from fvhooks.hooks.adapters import ADAPTERS
 from fvhooks.hooks.addresses import tensors_in
+from fvhooks.units import Layout
 
 
 class ModuleAdapter:
@@ -30,6 +31,14 @@ class ModuleAdapter:
     def canonical(self, model: nn.Module, name: str) -> str:  # noqa: ARG002 - the protocol's
         """The name itself: dotted paths have no aliases."""
         return name
+
+    def layout(self, name: str, shape: tuple[int, ...], image_size: tuple[int, int]) -> Layout | None:  # noqa: ARG002
+        """What the shape says."""
+        return Layout.of(shape, image_size) if 2 <= len(shape) <= 4 else None
+
+    def advice(self, model: nn.Module, name: str) -> str:  # noqa: ARG002 - the protocol's
+        """None: which modules a model calls is its own code."""
+        return ""
 
     def input_shape(self, model: nn.Module) -> tuple[int, int, int] | None:
         """What a Hugging Face or timm model states."""
