@@ -12,21 +12,24 @@ from torch import nn
 
 from fvhooks.errors import ImageError, LayerNotFoundError, did_you_mean
 from fvhooks.hooks.adapters import ADAPTERS, Adapter
-from fvhooks.hooks.addresses import Address
+from fvhooks.hooks.latents import Autoencoded, spliced
 from fvhooks.hooks.preprocessing import Preprocessing
-from fvhooks.hooks.probes import Probe, never_fires, run_probe
+from fvhooks.hooks.probes import Probe, run_probe
+from fvhooks.hooks.sparse_autoencoders import Autoencoder
 from fvhooks.hooks.taps import borrowed, run, tap
 from fvhooks.images import as_images
 from fvhooks.units import LOGITS, Layout
 
 if TYPE_CHECKING:
+    from transformer_lens import HookedRootModule
+
     from fvhooks.hooks.edits import Target, Value
 
 Images = Shaped[torch.Tensor, "image rgb y x"]
 
 
 @dataclass(eq=False)
-class HookedModel:
+class HookedModel(Autoencoded):
     """A model that can be read at any layer; made by `fvhooks.attach`.
 
     Nothing is registered on the model until a method runs it, and nothing is left on it afterwards:
@@ -53,6 +56,7 @@ class HookedModel:
     _probes: dict[tuple[int, ...], Probe] = field(default_factory=dict, repr=False)
     _edits: list[list[str]] = field(default_factory=list, repr=False)
     _overwritten: set[str] = field(default_factory=set, repr=False)
+    _autoencoders: dict[str, Autoencoder] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         known = self.preprocessing
@@ -77,7 +81,7 @@ class HookedModel:
         """
         if self._probes or self.preprocessing.input_shape:
             return list(self.probe())
-        return [*self.adapter.modules(self.model), LOGITS]
+        return [*self.modules, LOGITS]
 
     @cached_property
     def module(self) -> nn.Module:
@@ -86,20 +90,21 @@ class HookedModel:
 
         return ImagesToLogits(self)
 
-    def trunk(self, layer: str) -> nn.Module:
+    def trunk(self, layer: str, *, position: tuple[int, int] | None = None) -> nn.Module:
         """A module from images in [0, 1] to the mean activation of each channel of a layer.
 
         Any Captum attributor takes it as its model, with a channel of the layer as its target.
 
         Args:
             layer: where the trunk ends; nothing behind it is computed.
+            position: (row, column) on the layer's grid, to take each channel there instead of its mean.
 
         Returns:
             A module that maps `image rgb y x` to `image channel`.
         """
         from fvhooks.hooks.trunks import Trunk  # noqa: PLC0415
 
-        return Trunk(self, self.resolve(layer))
+        return Trunk(self, self.resolve(layer), position)
 
     def normalize(self, images: Images, *, bounded: bool = True) -> Float[torch.Tensor, "image rgb y x"]:
         """Images in [0, 1] or `uint8` as the model's first layer takes them; differentiable.
@@ -132,7 +137,7 @@ class HookedModel:
             x = 0.5 + 0.2 * torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
         key = tuple(x.shape[1:])
         if key not in self._probes:
-            self._probes[key] = run_probe(self.model, self.adapter, self.normalize(x))
+            self._probes[key] = run_probe(self, self.normalize(x))
         return self._probes[key]
 
     @contextmanager
@@ -176,6 +181,19 @@ class HookedModel:
             finally:
                 self._edits.pop()
 
+    def as_hooked_root(self, layers: Iterable[str] | None = None) -> "HookedRootModule":
+        """The model as a TransformerLens `HookedRootModule`: `run_with_cache`, `run_with_hooks`, hook points.
+
+        Args:
+            layers: which get a hook point, `layer2` as `layer2.hook_out`; without them all that fire.
+
+        Raises:
+            MissingDependencyError: TransformerLens is not installed.
+        """
+        from fvhooks.hooks.hooked_roots import as_hooked_root  # noqa: PLC0415 - they hold a HookedModel
+
+        return as_hooked_root(self, layers)
+
     @property
     def is_edited(self) -> bool:
         """Whether an `edit` block is open."""
@@ -193,9 +211,12 @@ class HookedModel:
         """
         if name == LOGITS:
             return name
+        latents = self._latents(name)
+        if latents is not None:
+            return latents
         name = self.adapter.canonical(self.model, name)
-        modules = self.adapter.modules(self.model)
-        wanted = Address.parse(name).module
+        modules = self.modules
+        wanted = self.address(name).module
         if wanted in modules:
             return name
         kind = type(self.model).__name__
@@ -218,18 +239,18 @@ class HookedModel:
             layers: names as in `hooked.layers`.
 
         Returns:
-            One tensor a layer, in the order asked for.
+            One tensor a layer, by the names and in the order asked for.
 
         Raises:
             LayerNotFoundError: an unknown layer, or one that never runs.
             ImageError: images of a wrong range, type, channel count or size.
         """
-        if isinstance(layers, str):
-            layers = [layers]
+        layers = [layers] if isinstance(layers, str) else list(layers)
         names = [self.resolve(name) for name in layers]
         images = self.normalize(x)
         try:
-            return self.read_normalized(images, names)
+            found = self.read_normalized(images, names)
+            return {asked: found[name] for asked, name in zip(layers, names, strict=True)}
         except (RuntimeError, ValueError) as error:
             expected = self.preprocessing.input_shape
             if expected is not None and tuple(x.shape[-3:]) != expected:
@@ -239,17 +260,17 @@ class HookedModel:
 
     def read_normalized(self, images: torch.Tensor, names: list[str]) -> dict[str, torch.Tensor]:
         """`read` without its checks, for images that are normalised and names that are known."""
-        inner = {name: Address.parse(name) for name in names if name != LOGITS}
+        inner = {name: self.address(name) for name in names if name != LOGITS}
         whole = LOGITS in names
-        modules = self.adapter.modules(self.model)
         copies = frozenset(self._overwritten & inner.keys())
-        context = tap(modules, inner, copies=copies, stop=not whole) if inner else nullcontext()
-        with borrowed(self.model), context as record:
+        context = tap(self.modules, inner, copies=copies, stop=not whole) if inner else nullcontext()
+        with borrowed(self.model), spliced(self, inner), context as record:
             output = run(self.model, images)
         kept = dict(record.kept) if record is not None else {}
         if record is not None:
             if record.missing:
-                raise LayerNotFoundError(self._never_fired(record.missing, images))
+                probe = run_probe(self, images[:1])
+                raise LayerNotFoundError(probe.why_missing(record.missing[0]))
             fresh = set(record.overwritten) - copies
             if fresh:  # found out once a layer, then known
                 self._overwritten |= fresh
@@ -257,11 +278,3 @@ class HookedModel:
         if whole:
             kept[LOGITS] = self.adapter.logits(output)
         return {name: kept[name] for name in names}
-
-    def _never_fired(self, missing: list[str], images: torch.Tensor) -> str:
-        fired = run_probe(self.model, self.adapter, images[:1])
-        name = missing[0]
-        calls = [known for known in fired if known.split("#")[0] == name.split("#")[0]]
-        if calls:
-            return f"Layer {name!r} does not exist; the module runs as {', '.join(map(repr, calls))}."
-        return never_fires(name, fired)

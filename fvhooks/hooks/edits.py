@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 
 from fvhooks.errors import MissingInputError, ShapeError, UnsupportedModelError
-from fvhooks.hooks.addresses import Address
+from fvhooks.hooks.latents import spliced
 from fvhooks.hooks.taps import rewritten
 from fvhooks.units import LOGITS, Direction, Layout, Unit
 
@@ -51,8 +51,8 @@ def edited(
             _replace(channels, layout, target, value, means.get(layer))
         return layout.from_channels(channels).to(activations.dtype)
 
-    modules = hooked.adapter.modules(hooked.model)
-    with rewritten(modules, {layer: Address.parse(layer) for layer in by_layer}, rewrite):
+    names = {layer: hooked.address(layer) for layer in by_layer}
+    with rewritten(hooked.modules, names, rewrite, model=hooked.model), spliced(hooked):
         yield
 
 

@@ -1,23 +1,28 @@
 """What one forward pass shows of a model: which layers fire, how often, with which shapes."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from fvhooks.errors import LayerNotFoundError, did_you_mean
-from fvhooks.hooks.adapters import Adapter
 from fvhooks.hooks.addresses import tensors_in
+from fvhooks.hooks.latents import spliced
 from fvhooks.hooks.taps import borrowed, observed
 from fvhooks.units import LOGITS, Layout
 
+if TYPE_CHECKING:
+    from fvhooks.hooks.base import HookedModel
 
-def never_fires(name: str, fired: Iterable[str]) -> str:
+
+def never_fires(name: str, fired: Iterable[str], advice: str = "") -> str:
     """What to say of a module that exists and is never called."""
-    fact = f"Layer {name!r} exists but its hook never fires: the model does not call it as a module."
-    return f"{fact}{did_you_mean(name, fired)}"
+    reason = advice or "the model does not call it as a module."
+    return f"Layer {name!r} exists but its hook never fires: {reason}{did_you_mean(name, fired)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +53,50 @@ class Probe(Mapping[str, LayerInfo]):
     Args:
         fired: every layer that can be read.
         silent: modules that exist and never ran, such as `out_proj` of `nn.MultiheadAttention`.
+        advice: how to make some of the silent ones fire, by name.
+        canonical: the layer name that an alias stands for; any other name as it is.
     """
 
     fired: dict[str, LayerInfo]
     silent: tuple[str, ...] = ()
+    advice: Mapping[str, str] = field(default_factory=dict)
+    canonical: Callable[[str], str] = str
 
     def __getitem__(self, name: str) -> LayerInfo:
-        if name in self.fired:
-            return self.fired[name]
-        if name in self.silent:
-            raise LayerNotFoundError(never_fires(name, self.fired))
-        hint = did_you_mean(name, self.fired)
-        raise LayerNotFoundError(f"The model has no layer {name!r}.{hint} All names: hooked.layers.")
+        info = self._find(name)
+        if info is not None:
+            return info
+        raise LayerNotFoundError(self.why_missing(name))
 
     def __contains__(self, name: object) -> bool:
-        return name in self.fired
+        return isinstance(name, str) and self._find(name) is not None
+
+    def _find(self, name: str) -> LayerInfo | None:
+        """A layer that fired, by its own name or an alias, or one head of it."""
+        known = name if name in self.fired else self.canonical(name)
+        if known in self.fired:
+            return self.fired[known] if known == name else replace(self.fired[known], name=name)
+        layer, _, item = known.removesuffix("]").rpartition("[")
+        whole = self.fired.get(layer)
+        if whole is None or whole.layout is None or whole.layout.kind != "heads":
+            return None
+        if not item.isdecimal() or int(item) >= whole.layout.heads:
+            return None
+        return replace(whole, name=name, shape=whole.shape[::2], layout=whole.layout.head())
+
+    def why_missing(self, name: str) -> str:
+        """What to say of a layer that is not among those that fired, and what to ask for instead."""
+        known = self.canonical(name)
+        module = re.split(r"[#\[]", known)[0]
+        if known in self.silent or module in self.silent:
+            return never_fires(name, self.fired, self.advice.get(module, ""))
+        whole = self.fired.get(module)
+        if whole is not None and whole.layout is not None and whole.layout.kind == "heads":
+            return f"Layer {name!r} does not exist: {module!r} has {whole.layout.heads} heads, from [0]."
+        calls = [fired for fired in self.fired if re.split(r"[#\[]", fired)[0] == module]
+        if calls:
+            return f"Layer {name!r} does not exist; the module runs as {', '.join(map(repr, calls))}."
+        return f"The model has no layer {name!r}.{did_you_mean(name, self.fired)} All names: hooked.layers."
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.fired)
@@ -91,33 +125,31 @@ class Probe(Mapping[str, LayerInfo]):
         return "\n".join(rows)
 
 
-def run_probe(model: nn.Module, adapter: Adapter, images: torch.Tensor) -> Probe:
+def run_probe(hooked: "HookedModel", images: torch.Tensor) -> Probe:
     """Run a model once on normalised images and note everything that it produces."""
-    modules = adapter.modules(model)
+    model, adapter, modules = hooked.model, hooked.adapter, hooked.modules
     found: dict[str, LayerInfo] = {}
     calls: dict[str, int] = {}
     size = (int(images.shape[-2]), int(images.shape[-1]))
+
+    def describe(name: str, kind: str, tensor: torch.Tensor) -> LayerInfo:
+        layout, numbers = None, tensor.is_floating_point()
+        if numbers and tensor.ndim >= 2 and len(tensor) == len(images):
+            layout = adapter.layout(name, tuple(tensor.shape), size)
+        signed = numbers and bool((tensor < 0).any())
+        return LayerInfo(name, kind, tuple(tensor.shape[1:]), layout, len(found), signed)
 
     def notice(name: str, output: Any) -> None:  # noqa: ANN401
         call = calls[name] = calls.get(name, -1) + 1
         base = f"{name}#{call}" if call else name
         for path, tensor in tensors_in(output).items():
             full = f"{base}{path}"
-            found[full] = _describe(full, type(modules[name]).__name__, tensor, len(found), size, len(images))
+            found[full] = describe(full, type(modules[name]).__name__, tensor)
 
-    with torch.no_grad(), borrowed(model), observed(modules, notice):
+    with torch.no_grad(), borrowed(model), observed(modules, notice), spliced(hooked):
         logits = adapter.logits(model(images))
-    found[LOGITS] = _describe(LOGITS, "output", logits, len(found), size, len(images))
+    found[LOGITS] = describe(LOGITS, "output", logits)
     containers = (nn.ModuleList, nn.ModuleDict)
     silent = tuple(n for n in modules if n not in calls and not isinstance(modules[n], containers))
-    return Probe(found, silent)
-
-
-def _describe(
-    name: str, kind: str, tensor: torch.Tensor, order: int, size: tuple[int, int], images: int
-) -> LayerInfo:
-    layout = None
-    if 2 <= tensor.ndim <= 4 and tensor.is_floating_point() and len(tensor) == images:
-        layout = Layout.of(tuple(tensor.shape), size)
-    signed = tensor.is_floating_point() and bool((tensor < 0).any())
-    return LayerInfo(name, kind, tuple(tensor.shape[1:]), layout, order, signed)
+    advice = {name: said for name in silent if (said := adapter.advice(model, name))}
+    return Probe(found, silent, advice, partial(adapter.canonical, model))

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from fvhooks.hooks.addresses import EVERY_CALL, Address
+from fvhooks.hooks.conversions import passed, shown
 
 
 class _Stop(BaseException):
@@ -68,11 +69,11 @@ def tap(
         by_module.setdefault(address.module, []).append((name, address))
 
     def hook_for(module_name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:  # noqa: ANN401
+        def hook(module: nn.Module, _inputs: Any, output: Any) -> None:  # noqa: ANN401
             call = calls[module_name] = calls.get(module_name, -1) + 1
             for name, address in by_module[module_name]:
                 if address.call == call:
-                    tensor = address.select(output)
+                    tensor = address.select(shown(module, output))
                     copied = name in copies or tensor.is_inference()  # those count no changes
                     record.kept[name] = kept = tensor.clone() if copied else tensor
                     record.versions[name] = 0 if kept.is_inference() else kept._version
@@ -88,11 +89,24 @@ def tap(
 
 
 @contextmanager
+def at_start(model: nn.Module, notice: Callable[[list[Any]], Any]) -> Iterator[None]:
+    """Tell `notice(everything it was given)` of every forward pass of a model while the block runs."""
+
+    def hook(_module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        notice([*given, *named.values()])
+
+    with ExitStack() as stack:
+        stack.callback(model.register_forward_pre_hook(hook, with_kwargs=True).remove)
+        yield
+
+
+@contextmanager
 def rewritten(
     modules: Mapping[str, nn.Module],
     names: Mapping[str, Address],
     rewrite: Callable[[str, torch.Tensor], torch.Tensor],
     *,
+    model: nn.Module | None = None,
     inputs: bool = False,
 ) -> Iterator[None]:
     """Let `rewrite(name, tensor)` decide what the addressed modules pass on while the block runs.
@@ -101,6 +115,8 @@ def rewritten(
         modules: every module by its name.
         names: what to rewrite: layer name to address.
         rewrite: gives the tensor to go on with; the same one where nothing changes.
+        model: what holds the modules; the calls of each are counted anew in each of its passes. Without it
+            the block runs it once.
         inputs: rewrite the first input of the modules instead of their output.
     """
     calls: dict[str, int] = {}
@@ -112,7 +128,10 @@ def rewritten(
         call = calls[module_name] = calls.get(module_name, -1) + 1
         for name, address in by_module[module_name]:
             if address.call in (EVERY_CALL, call):
-                value = address.put(value, rewrite(name, address.select(value)))
+                seen = shown(modules[module_name], value)
+                before = address.select(seen)
+                after = rewrite(name, before)
+                value = value if after is before else passed(modules[module_name], address.put(seen, after))
         return value
 
     def forward_hook(module_name: str) -> Callable[[nn.Module, Any, Any], Any]:
@@ -122,6 +141,8 @@ def rewritten(
         return lambda _module, given: (passed_on(module_name, given[0]), *given[1:])
 
     with ExitStack() as stack:
+        if model is not None:
+            stack.enter_context(at_start(model, lambda _given: calls.clear()))
         for name in by_module:
             if inputs:
                 handle = modules[name].register_forward_pre_hook(input_hook(name))
@@ -136,7 +157,7 @@ def observed(modules: Mapping[str, nn.Module], notice: Callable[[str, Any], None
     """Tell `notice(name, output)` of every call of every module while the block runs."""
 
     def hook_for(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        return lambda _module, _inputs, output: notice(name, output)
+        return lambda module, _inputs, output: notice(name, shown(module, output))
 
     with ExitStack() as stack:
         for name, module in modules.items():

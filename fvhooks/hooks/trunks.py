@@ -4,9 +4,11 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import nn
 
+from fvhooks.errors import LayerNotFoundError
 from fvhooks.hooks.base import HookedModel
+from fvhooks.hooks.latents import spliced
 from fvhooks.hooks.taps import borrowed
-from fvhooks.units import LOGITS, Layout
+from fvhooks.units import LOGITS
 
 
 class ImagesToLogits(nn.Module):
@@ -23,17 +25,24 @@ class ImagesToLogits(nn.Module):
     def forward(self, images: Shaped[torch.Tensor, "image rgb y x"]) -> Float[torch.Tensor, "image output"]:
         """Normalise, run in evaluation mode, return the logits."""
         (hooked,) = self._hooked
-        with borrowed(self.model):
+        with borrowed(self.model), spliced(hooked):
             return hooked.adapter.logits(self.model(hooked.normalize(images, bounded=False)))
 
 
 class Trunk(nn.Module):
-    """From images in [0, 1] to the mean activation of each channel of one layer; the rest is never run."""
+    """From images in [0, 1] to the mean activation of each channel of one layer; the rest is never run.
 
-    def __init__(self, hooked: HookedModel, layer: str) -> None:
+    Args:
+        hooked: the model.
+        layer: where it ends.
+        position: take each channel there instead of its mean.
+    """
+
+    def __init__(self, hooked: HookedModel, layer: str, position: tuple[int, int] | None = None) -> None:
         super().__init__()
         self.model = hooked.model
         self.layer = layer
+        self.position = position
         self._hooked = (hooked,)
         self.training = hooked.model.training
 
@@ -44,5 +53,11 @@ class Trunk(nn.Module):
         activations = hooked.read_normalized(normalized, [self.layer])[self.layer]
         if self.layer == LOGITS:
             return activations
-        layout = Layout.of(tuple(activations.shape), (int(images.shape[-2]), int(images.shape[-1])))
-        return layout.to_channels(activations).mean(-1)
+        size = (int(images.shape[-2]), int(images.shape[-1]))
+        layout = hooked.adapter.layout(self.layer, tuple(activations.shape), size)
+        if layout is None:
+            raise LayerNotFoundError(
+                f"Layer {self.layer!r} has no channel axis: it gives {tuple(activations.shape)}."
+            )
+        channels = layout.to_channels(activations)
+        return channels.mean(-1) if self.position is None else channels[..., layout.index(self.position)]

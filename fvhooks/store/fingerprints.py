@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from torch import nn
 
 from fvhooks.errors import StoreError
 from fvhooks.hooks import HookedModel
+from fvhooks.hooks.sparse_autoencoders import weights_of
 
 Fingerprint = dict[str, Any]
 
 
 def fingerprint_model(hooked: HookedModel) -> Fingerprint:
-    """What a model is: its weights and buffers, its architecture, its normalisation.
+    """What a model is: its weights and buffers, its architecture, its normalisation, its autoencoders.
 
     The size of its input is no part of it: the images of a store have theirs, known or not when attaching.
 
@@ -28,17 +29,27 @@ def fingerprint_model(hooked: HookedModel) -> Fingerprint:
         True
     """
     model, normalisation = hooked.model, hooked.preprocessing.to_dict()
-    weights = hashlib.sha256()
-    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        weights.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        weights.update(flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b"")
-    return {
+    found = {
         "class": type(model).__name__,
-        "weights": weights.hexdigest()[:16],
+        "weights": _hash_of([*model.named_parameters(), *model.named_buffers()]),
         "architecture": _hash(_structure(model)),
         "preprocessing": _hash(json.dumps([normalisation["mean"], normalisation["std"]])),
     }
+    coders = {layer: fingerprint_autoencoder(coder) for layer, coder in hooked.autoencoders.items()}
+    return found | ({"autoencoders": coders} if coders else {})
+
+
+def fingerprint_autoencoder(coder: Any) -> str:  # noqa: ANN401 - anything with encode and decode
+    """What a sparse autoencoder is: its weights, and what it keeps as plain values, such as `k`."""
+    parts = coder.named_modules() if isinstance(coder, nn.Module) else [("", coder)]
+    settings = [
+        f"{name}.{key}={value}"
+        for name, part in parts
+        for key, value in sorted(vars(part).items())
+        if isinstance(value, (bool, int, float, str)) and key != "training" and not key.startswith("_")
+    ]
+    kind = type(coder).__name__
+    return _hash("\n".join([kind, *settings, _hash_of(weights_of(coder))]))
 
 
 def fingerprint_data(
@@ -83,7 +94,8 @@ def compare(kind: str, path: str, stored: Fingerprint, here: Fingerprint) -> Non
 
 
 def _agree(stored: Any, here: Any) -> bool:  # noqa: ANN401 - JSON values
-    if isinstance(stored, dict) and isinstance(here, dict):  # items that could not be read say nothing
+    stored = {} if stored is None and isinstance(here, dict) else stored
+    if isinstance(stored, dict) and isinstance(here, dict):  # what one of them lacks says nothing
         return all(stored.get(key) is None or here[key] is None or stored[key] == here[key] for key in here)
     return bool(stored == here)
 
@@ -100,6 +112,15 @@ def _structure(model: nn.Module) -> str:
     return "\n".join(
         f"{name}:{type(module).__qualname__}({module.extra_repr()})" for name, module in model.named_modules()
     )
+
+
+def _hash_of(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    weights = hashlib.sha256()
+    for name, tensor in tensors:
+        weights.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        weights.update(flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b"")
+    return weights.hexdigest()[:16]
 
 
 def _hash(text: str) -> str:

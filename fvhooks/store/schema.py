@@ -6,8 +6,8 @@ other object has exactly one writer, the owner of its shard.
 """
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -46,12 +46,14 @@ class LayerSpec:
         layout: which axis is the channel, and where the positions lie.
         signed: whether it has negative values.
         ranks: which places of the sorted order its profile keeps.
+        facts: what else its group says about it.
     """
 
     name: str
     layout: Layout
     signed: bool
     ranks: Int[np.ndarray, " rank"]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -72,7 +74,7 @@ class LayerSpec:
     def attributes(self) -> dict[str, Any]:
         """What the layer's group says about it."""
         layout = asdict(self.layout) | {"grid": list(self.layout.grid), "positions": self.layout.positions}
-        return {"name": self.name, **layout, "signed": self.signed}
+        return {"name": self.name, **layout, "signed": self.signed, **self.facts}
 
 
 def encode_name(name: str) -> str:
