@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import nn
 
 from fvhooks.errors import LayerNotFoundError, ShapeError, UnsupportedModelError, did_you_mean
@@ -104,14 +104,14 @@ class Autoencoded:
         """
         return _with_autoencoder(cast("HookedModel", self), layer, sae, name)
 
-    def reconstruction_error(self, images: Float[torch.Tensor, "image rgb y x"], layer: str) -> float:
+    def reconstruction_error(self, images: Shaped[torch.Tensor, "image rgb y x"], layer: str) -> float:
         """How much of its site a sparse autoencoder misses: the fraction of variance unexplained.
 
         Σ ‖x − decode(encode(x))‖² / Σ ‖x − mean‖²: both sums over all images and positions, the mean of each
         channel over the same. 0 is perfect, 1 no better than the mean; it can be worse.
 
         Args:
-            images: in [0, 1]; best such that the autoencoder was not trained on.
+            images: `uint8` or in [0, 1]; best such that the autoencoder was not trained on.
             layer: of the latents, such as "layer4/sae".
 
         Raises:
@@ -211,7 +211,7 @@ def _with_autoencoder(hooked: "HookedModel", layer: str, coder: Any, name: str) 
     return replace(hooked, _probes={}, _autoencoders=hooked._autoencoders | {autoencoder.layer: autoencoder})
 
 
-def _unexplained(hooked: "HookedModel", images: Float[torch.Tensor, "image rgb y x"], layer: str) -> float:
+def _unexplained(hooked: "HookedModel", images: Shaped[torch.Tensor, "image rgb y x"], layer: str) -> float:
     coder = hooked._autoencoders.get(hooked.resolve(layer))
     if coder is None:
         known = ", ".join(map(repr, hooked._autoencoders)) or "none; hooked.with_sae(…) adds one"

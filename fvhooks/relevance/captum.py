@@ -66,7 +66,7 @@ def attribute(
     names = [hooked.resolve(layer) for layer in layers]
     model, index, end = _model_and_index(hooked, target, probe, len(checked))
     addresses = {name: hooked.address(name) for name in names}
-    _refuse_earlier_calls(probe, end, addresses)
+    _refuse_earlier_calls(hooked, probe, end, addresses)
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in names}
     for start in range(0, len(checked), batch_size):
         part = checked[start : start + batch_size]
@@ -126,11 +126,13 @@ def _check_range(index: torch.Tensor, count: int, what: str) -> None:
         raise MissingInputError(f"Expected a target from 0 to {count - 1}, the {what}, got {int(wrong[0])}.")
 
 
-def _refuse_earlier_calls(probe: Probe, end: str, addresses: Mapping[str, Address]) -> None:
+def _refuse_earlier_calls(
+    hooked: HookedModel, probe: Probe, end: str, addresses: Mapping[str, Address]
+) -> None:
     """Captum keeps what a module's last call gave; an earlier call would silently get its relevance."""
     for node, address in addresses.items():
-        same = [info for name, info in probe.items() if Address.parse(name).module == address.module]
-        last = max((Address.parse(i.name).call for i in same if i.order <= probe[end].order), default=0)
+        same = [info for name, info in probe.items() if hooked.address(name).module == address.module]
+        last = max((hooked.address(i.name).call for i in same if i.order <= probe[end].order), default=0)
         if address.call != last:
             raise UnsupportedModelError(
                 f"Layer {node!r} is call {address.call} of {last + 1} calls of a module up to {end!r}; "
