@@ -11,6 +11,8 @@ from fvhooks.hooks import HookedModel, Preprocessing, attach
 from fvhooks.units import Direction, Layout, Unit
 
 if TYPE_CHECKING:
+    from fvhooks.explanations import Explanation, explain
+    from fvhooks.relevance.ranking import top_units
     from fvhooks.reliability.audits import AuditReport, audit
     from fvhooks.results import load
     from fvhooks.store.collection import collect
@@ -24,6 +26,7 @@ __version__ = "0.1.0"
 
 _LAZY: dict[str, str] = {
     "AuditReport": "fvhooks.reliability.audits",
+    "Explanation": "fvhooks.explanations",
     "Store": "fvhooks.store.reading",
     "UnitCards": "fvhooks.unit_cards",
     "Visualizations": "fvhooks.synthesis.visualizations",
@@ -32,14 +35,17 @@ _LAZY: dict[str, str] = {
     "cards": "fvhooks.unit_cards",
     "collect": "fvhooks.store.collection",
     "contact_sheet": "fvhooks.widgets.visualizations",
+    "explain": "fvhooks.explanations",
     "load": "fvhooks.results",
     "open_store": "fvhooks.store.reading",
+    "top_units": "fvhooks.relevance.ranking",
     "visualize": "fvhooks.synthesis.rendering",
 }
 
 __all__ = [
     "AuditReport",
     "Direction",
+    "Explanation",
     "FVHooksError",
     "HookedModel",
     "Layout",
@@ -54,13 +60,17 @@ __all__ = [
     "cards",
     "collect",
     "contact_sheet",
+    "explain",
     "load",
     "open_store",
+    "top_units",
     "visualize",
 ]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name == "relevance":  # a module, used as fvhooks.relevance.FlowLRP
+        return import_module("fvhooks.relevance")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'fvhooks' has no attribute {name!r}")

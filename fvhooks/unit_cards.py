@@ -95,7 +95,7 @@ def cards(
     data = _pictures(vis.data).assign(own=(("unit", "seed"), own), note=("unit", notes))
     if store is not None:
         data = data.assign(_natural(store, data))
-        data = data.assign(_tops(store, data, top))
+        data = data.assign(real_images(store, data, top))
     if report is not None:
         data = data.assign(_audit(report.data, data).data_vars)
     return UnitCards(data.assign_attrs(recipe=vis.recipe))
@@ -164,7 +164,7 @@ def _by_layer(data: xr.Dataset) -> dict[str, list[tuple[int, Unit]]]:
     return layers
 
 
-def _tops(store: Statistics, data: xr.Dataset, top: int) -> dict[str, Any]:
+def real_images(store: Statistics, data: xr.Dataset, top: int) -> dict[str, Any]:
     """The real images that move each unit most, where in them, and how large a cell of the grid is."""
     count = data.sizes["unit"]
     numbers = {name: np.full((count, top), np.nan) for name in ("top_value", "top_y", "top_x")}

@@ -10,6 +10,7 @@ from torch import nn
 from fvhooks.errors import FVHooksError, MissingInputError, NonFiniteError, ShapeError, UnsupportedModelError
 from fvhooks.hooks import HookedModel, Probe
 from fvhooks.hooks.addresses import Address
+from fvhooks.hooks.conversions import shown
 from fvhooks.images import as_images, checked_already
 from fvhooks.relevance.forms import Attributor, Form, default_attributor
 from fvhooks.units import LOGITS, Unit
@@ -160,7 +161,8 @@ def _call(
             f"{form.name} does not work on {kind} at {', '.join(map(repr, nodes))}: {error}. "
             "Use another attributor; LayerGradientXActivation works on every differentiable model."
         ) from error
-    return {node: _tensor_of(found, nodes[node]) for node, found in zip(nodes, raw, strict=True)}
+    seen = map(shown, layers, raw)
+    return {node: _tensor_of(found, nodes[node]) for node, found in zip(nodes, seen, strict=True)}
 
 
 def _tensor_of(found: Any, address: Address) -> torch.Tensor:  # noqa: ANN401 - a tensor, or one an item

@@ -62,7 +62,7 @@ def describe(cards: UnitCards, index: int) -> Facts:
         "histogram": _histogram(unit),
         "natural": _natural(unit),
         "phrases": [_phrase(unit.isel(seed=seed)) for seed in range(unit.sizes["seed"])],
-        "tops": _tops(unit),
+        "tops": top_facts(unit),
         "checks": _checks(unit),
         "notes": _notes(unit),
     }
@@ -133,7 +133,8 @@ def _phrase(unit: xr.Dataset) -> str:
     return f"The picture of seed {seed} reaches {number(own)}, above {above}."
 
 
-def _tops(unit: xr.Dataset) -> list[Top]:
+def top_facts(unit: xr.Dataset) -> list[Top]:
+    """The real images of one unit, strongest first."""
     return [_top(unit, rank) for rank in top_ranks(unit)]
 
 
