@@ -6,14 +6,14 @@ part that the autoencoder misses is kept, the values are the model's own to the 
 latents, their gradient is the decoder's, and the gradient of whatever lies before them is the model's own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from torch import nn
 
 from fvhooks.errors import LayerNotFoundError, ShapeError, UnsupportedModelError, did_you_mean
@@ -119,6 +119,18 @@ class Autoencoded:
             ShapeError: there is no variance to explain.
         """
         return _unexplained(cast("HookedModel", self), images, layer)
+
+
+def decoder_rows(
+    hooked: "HookedModel", layer: str, channels: Sequence[int]
+) -> tuple[str, Float[torch.Tensor, "latent channel"]]:
+    """The site of some latents, and what each of them adds to its channels when it is 1."""
+    coder = hooked._autoencoders[layer]
+    one_hot = torch.zeros(len(channels) + 1, hooked.layout(layer).channels, device=hooked.device)
+    one_hot[range(len(channels)), list(channels)] = 1.0
+    with torch.no_grad():
+        decoded = coder.decode(one_hot, -1)
+    return coder.site, (decoded[:-1] - decoded[-1]).float()
 
 
 @contextmanager

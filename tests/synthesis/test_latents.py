@@ -12,6 +12,8 @@ from fvhooks.demo.autoencoders import SITE
 from fvhooks.errors import UnsupportedModelError
 from fvhooks.relevance import FlowLRP
 from fvhooks.relevance.captum import channel_relevance
+from fvhooks.synthesis.objectives import Seen
+from fvhooks.synthesis.objectives.latent_activation import LatentActivation
 from fvhooks.synthesis.recipes.vital import Vital
 
 LAYER = f"{SITE}/sae"
@@ -50,6 +52,29 @@ def test_a_picture_of_a_latent_makes_it_fire_more_than_noise_does(hooked, store,
     assert vis.data.activation.values.item() > 1.5 * float(grey)
 
 
+def test_latents_that_noise_leaves_silent_are_found_by_the_decoder(hooked, store) -> None:
+    units = [fv.Unit(LAYER, channel) for channel in (3, 100, 200, 381)]
+    vis = fv.visualize(hooked, units, recipe="fourier", seeds=1, steps=40, show_progress=False)
+    assert vis.data.flag.values.ravel().tolist() == [""] * 4
+    one = fv.Unit(LAYER, 100, position=(2, 5))
+    vis = fv.visualize(hooked, one, recipe="fourier", seeds=1, steps=40, show_progress=False)
+    assert vis.data.activation.values.item() > 0
+
+
+def test_a_silent_latent_is_pulled_along_its_decoder_and_a_firing_one_by_itself() -> None:
+    site = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]], requires_grad=True)
+    latents = torch.tensor([[[0.0, 5.0]]], requires_grad=True)
+    objective = LatentActivation(
+        [fv.Unit("a/sae", 0)], fv.Layout("flat", 1), "a", torch.tensor([[10.0, 1.0]])
+    )
+    seen = Seen({"a/sae": latents, "a": site}, torch.zeros(1, 3, 4, 4), torch.tensor([0]))
+    (loss,) = objective(seen)
+    on_site, on_latents = torch.autograd.grad(loss, [site, latents])
+    assert loss.item() == -(13 + 5) / 2
+    assert on_site.tolist() == [[[-5.0, 0.0], [-0.5, 0.0]]]
+    assert on_latents.tolist() == [[[0.0, -0.5]]]
+
+
 def test_latents_are_matched_like_any_layer(hooked, store, unit) -> None:
     plain, both = (
         fv.visualize(hooked, unit, recipe=Vital(nodes, 8), store=store, seeds=1, show_progress=False)
@@ -64,8 +89,7 @@ def test_the_relevance_of_a_latent_for_itself_is_its_own_mean(hooked, unit) -> N
     found = channel_relevance(hooked, images, LAYER, unit.channel, ["stage1", LAYER])
     latents = hooked.read(images, [LAYER])[LAYER].flatten(2)[:, unit.channel]
     assert torch.allclose(found[LAYER][:, unit.channel], latents / latents.shape[-1], atol=1e-5)
-    others = torch.arange(latents.shape[0])
-    assert found[LAYER].abs().sum() == pytest.approx(float(found[LAYER][others, unit.channel].abs().sum()))
+    assert found[LAYER].abs().sum() == found[LAYER][:, unit.channel].abs().sum()
     assert found["stage1"].abs().sum() > 0
 
 
