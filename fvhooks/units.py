@@ -224,7 +224,7 @@ class Layout:
             case "tokens":
                 return channels.transpose(1, 2)
             case "heads":
-                return channels.transpose(1, 2).unflatten(2, (self.heads, -1))
+                return channels.transpose(1, 2).reshape(len(channels), self.positions, self.heads, -1)
             case "channels_last":
                 return channels.reshape(*channels.shape[:2], *self.grid).permute(0, 2, 3, 1)
             case _:

@@ -64,7 +64,8 @@ def attribute(
     checked = as_images(images, channels=hooked.preprocessing.channels)
     form = Form(default_attributor() if attributor is None else attributor, options or {})
     probe = hooked.probe(checked[:1])
-    names = [hooked.resolve(layer) for layer in layers]
+    asked = list(layers)
+    names = [hooked.resolve(layer) for layer in asked]
     model, index, end = _model_and_index(hooked, target, probe, len(checked))
     addresses = {name: hooked.address(name) for name in names}
     _refuse_earlier_calls(hooked, probe, end, addresses)
@@ -76,7 +77,8 @@ def attribute(
             found = _call(hooked, form, model, part, {name: addresses[name] for name in together}, chosen)
             for name, values in found.items():
                 parts[name].append(_checked(values, name, probe, len(part), form, start))
-    return {name: torch.cat(values) for name, values in parts.items()}
+    whole = {name: torch.cat(values) for name, values in parts.items()}
+    return {layer: whole[name] for layer, name in zip(asked, names, strict=True)}
 
 
 def channel_relevance(

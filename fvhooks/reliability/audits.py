@@ -136,14 +136,12 @@ def _check_inputs(hooked: HookedModel, store: Store, units: list[Unit], shape: t
 
 
 def _depths(hooked: HookedModel, store: Store, layers: Sequence[str] | None) -> list[str]:
-    order = {name: info.order for name, info in hooked.probe().items()}
+    probe = hooked.probe()
     if layers is None:
-        known = [name for name in store.layers if name != LOGITS and name in order]
+        known = [name for name in store.layers if name != LOGITS and name in probe]
         chosen = np.unique(np.linspace(0, len(known) - 1, min(_DEPTHS, len(known))).round().astype(int))
         return [known[i] for i in chosen]
-    for name in layers:
-        hooked.probe()[name]  # raises where there is none
-    return sorted(dict.fromkeys(layers), key=order.__getitem__)
+    return sorted(dict.fromkeys(layers), key=lambda name: probe[name].order)
 
 
 def _answer(check: Check, unit: Unit | None, evidence: Evidence) -> Finding:

@@ -69,8 +69,8 @@ class Evidence:
 
     def depths(self, unit: Unit) -> list[str]:
         """The layers that a unit's path passes: those up to its own."""
-        order = {name: info.order for name, info in self.hooked.probe().items()}
-        return [name for name in self.layers if order[name] <= order[unit.layer]]
+        probe = self.hooked.probe()
+        return [name for name in self.layers if probe[name].order <= probe[unit.layer].order]
 
     def ranks(self, unit: Unit, layer: str) -> dict[str, Float32[np.ndarray, "_ _"]]:
         """`standardized_ranks` at a layer of a unit's "own", "other" and "held" images and of its "cast".
@@ -128,15 +128,17 @@ class Evidence:
         for batch in batches:
             for layer, activations in self._read(batch, self.layers).items():
                 for placed in {_is_placed(unit) for unit in self.units}:
-                    vectors = self._vectors(activations, placed=placed)
+                    vectors = self._vectors(layer, activations, placed=placed)
                     parts.setdefault((layer, placed), []).append(standardized_ranks(vectors))
         return {key: np.concatenate(part) for key, part in parts.items()}
 
-    def _vectors(self, activations: torch.Tensor, *, placed: bool) -> Float[np.ndarray, "image coordinate"]:
+    def _vectors(
+        self, layer: str, activations: torch.Tensor, *, placed: bool
+    ) -> Float[np.ndarray, "image coordinate"]:
         if placed:
             values = activations.flatten(1)
             return values[:, coordinates(values.shape[1], self._limit)].numpy()
-        return self._layout(activations).to_channels(activations).amax(-1).numpy()
+        return self._layout(layer, activations).to_channels(activations).amax(-1).numpy()
 
     @cached_property
     def _cast(self) -> Float[torch.Tensor, "unit member rgb y x"]:
@@ -166,15 +168,16 @@ class Evidence:
 
     def _peaks_of(self, unit: Unit, images: torch.Tensor) -> Float[np.ndarray, " image"]:
         activations = self._read(images, [unit.layer])[unit.layer]
-        layout = self._layout(activations)
+        layout = self._layout(unit.layer, activations)
         answers = layout.to_channels(activations)[:, unit.channel]
         if unit.position is not None:
             return answers[:, layout.index(unit.position)].numpy()
         return answers.amax(-1).numpy()
 
-    def _layout(self, activations: torch.Tensor) -> Layout:
+    def _layout(self, layer: str, activations: torch.Tensor) -> Layout:
         height, width = (int(side) for side in self.pictures.shape[-2:])
-        return Layout.of(tuple(activations.shape), (height, width))
+        layout = self.hooked.adapter.layout(layer, tuple(activations.shape), (height, width))
+        return layout or self.hooked.layout(layer)  # which says why there is none
 
     def _read(self, images: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         with torch.no_grad():

@@ -9,12 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from tqdm.auto import tqdm
 
-from fvhooks.errors import NonFiniteError
+from fvhooks.errors import LayerNotFoundError, NonFiniteError
 from fvhooks.hooks import HookedModel
 from fvhooks.synthesis.images import Parametrization
 from fvhooks.synthesis.objectives import Objective, Seen
 from fvhooks.synthesis.transforms import Transform
-from fvhooks.units import Layout
 
 Start = Callable[[Sequence[torch.Generator]], Parametrization]
 
@@ -143,10 +142,16 @@ def look(
     normalized = hooked.preprocessing.normalize(images).to(hooked.dtype)
     found = hooked.read_normalized(normalized, list(layers)) if layers else {}
     size = (int(images.shape[-2]), int(images.shape[-1]))
-    return {
-        name: Layout.of(tuple(values.shape), size).to_channels(values).float()
-        for name, values in found.items()
-    }
+    return {name: _as_channels(hooked, name, values, size) for name, values in found.items()}
+
+
+def _as_channels(
+    hooked: HookedModel, layer: str, values: torch.Tensor, size: tuple[int, int]
+) -> Float[torch.Tensor, "picture channel position"]:
+    layout = hooked.adapter.layout(layer, tuple(values.shape), size)
+    if layout is None:
+        raise LayerNotFoundError(f"Layer {layer!r} has no channel axis: it gives {tuple(values.shape)}.")
+    return layout.to_channels(values).float()
 
 
 def _loss(

@@ -71,7 +71,7 @@ class TransformerLensAdapter:
         try:
             check(_hook_dict(model)[name], name, _nothing)
         except ValueError as error:
-            return f"TransformerLens says: {error}"
+            return f"TransformerLens says: {error} Not every architecture can."
         return ""
 
     def logits(self, output: Any) -> torch.Tensor:  # noqa: ANN401
