@@ -199,3 +199,58 @@ def test_a_copy_and_a_pickle_have_latents_of_their_own(hooked) -> None:
     for other in (copy.deepcopy(hooked), pickle.loads(pickle.dumps(hooked))):
         assert torch.equal(other.read(X, [LAYER])[LAYER], hooked.read(X, [LAYER])[LAYER])
         assert other.modules[LAYER] is not hooked.modules[LAYER]
+
+
+def test_an_edit_of_a_site_comes_before_that_of_its_latents(hooked, plain, coder) -> None:
+    unit = busiest(hooked)
+    with hooked.edit({fv.Unit(LAYER, unit): 0.0, fv.Unit("relu#1", 3): 1.5}):
+        latents = hooked.read(X, [LAYER])[LAYER]
+    with plain.edit({fv.Unit("relu#1", 3): 1.5}):
+        expected = coder.encode(plain.read(X, ["relu#1"])["relu#1"].movedim(1, -1)).movedim(-1, 1)
+    expected[:, unit] = 0
+    assert torch.allclose(latents, expected, atol=1e-6)
+
+
+def trained(hooked: fv.HookedModel, images: torch.Tensor, layer: str) -> TopK:
+    """A hundred steps: enough to beat the mean, no more."""
+    torch.manual_seed(0)
+    layout = hooked.layout(layer)
+    with torch.no_grad():
+        rows = (
+            layout.to_channels(hooked.read(images, [layer])[layer])
+            .movedim(1, -1)
+            .reshape(-1, layout.channels)
+        )
+    coder = TopK(layout.channels, 2 * layout.channels, k=8)
+    coder.b_dec.data = rows.mean(0)
+    optimizer = torch.optim.Adam(coder.parameters(), lr=3e-3)
+    for step in range(100):
+        batch = rows[step % 8 :: 8]
+        optimizer.zero_grad()
+        (batch - coder(batch)).square().mean().backward()
+        optimizer.step()
+    return coder
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("name", "site"), [("cifar10_resnet20", "layer2"), ("cifar10_vit", "transformer.layers.3")]
+)
+def test_an_autoencoder_of_a_trained_network(shared, name, site) -> None:
+    model, mean, std = shared.load(name)
+    hooked = fv.attach(model, mean=mean, std=std, input_shape=(3, 32, 32))
+    images, _ = shared.cifar10("test")
+    coder, layer = trained(hooked, images[:64], site), f"{site}/sae"
+    with_sae = hooked.with_sae(site, coder)
+    assert with_sae.reconstruction_error(images[64:128], layer) < 1
+    assert with_sae.layout(layer).grid == hooked.layout(site).grid
+    assert with_sae.layout(layer).prefix == hooked.layout(site).prefix
+    few = images[64:68]
+    latents = with_sae.read(few, [layer])[layer]
+    found = LayerGradientXActivation(with_sae.module, with_sae.modules[layer]).attribute(few, target=1)
+    assert found.shape == latents.shape
+    unit = int(with_sae.layout(layer).to_channels(found).abs().sum((0, 2)).argmax())
+    before = hooked.module(few)
+    with with_sae.edit({fv.Unit(layer, unit): 0.0}):
+        assert (hooked.module(few) - before).abs().max() > 1e-3
+    assert torch.equal(with_sae.read(few, [layer, "logits"])["logits"], before)
