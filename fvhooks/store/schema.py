@@ -96,7 +96,11 @@ def layout_from(attributes: dict[str, Any]) -> Layout:
     """The layout that a layer's group says."""
     rows, columns = attributes["grid"]
     return Layout(
-        attributes["kind"], int(attributes["channels"]), (int(rows), int(columns)), int(attributes["prefix"])
+        attributes["kind"],
+        int(attributes["channels"]),
+        (int(rows), int(columns)),
+        int(attributes["prefix"]),
+        int(attributes.get("heads", 1)),
     )
 
 

@@ -314,9 +314,9 @@ def test_a_unit_and_a_head_of_a_trained_bridge_are_visualized(trained) -> None:
 
 
 @pytest.mark.real
-def test_a_head_of_a_trained_bridge_is_collected(trained, tmp_path) -> None:
+def test_heads_of_a_trained_bridge_are_collected(trained, tmp_path) -> None:
     _, hooked, _, images, labels = trained
-    layers = ["blocks.5.hook_resid_post", "blocks.5.attn.hook_z[2]"]
+    layers = ["blocks.5.attn.hook_z", "blocks.5.attn.hook_z[2]"]
     data = [(image, int(label)) for image, label in zip(images, labels, strict=True)]
     store = fv.collect(hooked, data, tmp_path / "stats.zarr", layers=layers, show_progress=False)
     assert set(store.layers) == {*layers, "logits"}
@@ -324,4 +324,7 @@ def test_a_head_of_a_trained_bridge_is_collected(trained, tmp_path) -> None:
     peaks = store[layers[1]].peak.sortby("id")
     assert store[layers[1]].peak.shape == (4, 64)
     assert sorted(peaks.values.max(1)) == pytest.approx(sorted(read.amax((1, 2)).tolist()), rel=1e-5)
-    assert store.layout(layers[1]) == hooked.layout(layers[1])
+    assert [store.layout(layer) for layer in layers] == [hooked.layout(layer) for layer in layers]
+    assert torch.equal(
+        torch.tensor(store[layers[0]].peak.values[:, 128:]), torch.tensor(store[layers[1]].peak.values)
+    )
