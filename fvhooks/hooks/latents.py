@@ -44,7 +44,10 @@ class Autoencoded:
 
         The latents of a sparse autoencoder too are one; they pass it while `module` or a `trunk` runs.
         """
-        found = copy(self.adapter.modules(self.model))  # it may be a dictionary that answers to aliases too
+        found = self.adapter.modules(self.model)
+        if not self._autoencoders:
+            return found
+        found = copy(found)  # it may be a dictionary that answers to aliases too
         found.update({layer: coder.carrier for layer, coder in self._autoencoders.items()})
         return found
 
