@@ -157,7 +157,7 @@ def audit_set(world: World, pictures: Set) -> dict[str, Any]:
 VERDICTS = ("contradicted", "inconclusive", "not contradicted")
 
 
-def by_depth(values: Any) -> dict[str, float]:  # noqa: ANN401 - an xarray array over `depth`
+def by_depth(values: Any) -> dict[str, float]:  # an xarray array over `depth`
     return {str(name): float(values.sel(depth=name)) for name in values["depth"].values}
 
 

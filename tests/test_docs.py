@@ -67,6 +67,8 @@ def test_every_extra_that_an_error_names_exists() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     sources = Path(registries.__file__).parent.rglob("*.py")
     named = {
-        extra for path in sources for extra in re.findall(r'extra="([\w-]+)"', path.read_text(encoding="utf-8"))
+        extra
+        for path in sources
+        for extra in re.findall(r'extra="([\w-]+)"', path.read_text(encoding="utf-8"))
     }
     assert not [extra for extra in named if not re.search(rf"^{extra} = \[", project, re.MULTILINE)]
