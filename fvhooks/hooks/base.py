@@ -157,7 +157,7 @@ class HookedModel(Autoencoded):
                 were there, `image position` for a unit; or a function of them. Of a direction the part along
                 it is replaced, in units of its vector.
             store: where "mean" is taken from (`natural_mean`, over real images and positions); without one
-                it is the batch's mean at each position.
+                it is the batch's mean at each position, which takes several images.
 
         Yields:
             This model. Blocks may be nested; the inner edit sees what the outer one made.
@@ -165,15 +165,17 @@ class HookedModel(Autoencoded):
         Raises:
             LayerNotFoundError: no such layer, or one that never runs.
             ShapeError: a channel, position, direction or value that does not fit the layer.
+            MissingInputError: an unknown word, or values of other images where the batch has one.
         """
         from fvhooks.hooks.edits import edited  # noqa: PLC0415 - they hold a HookedModel
 
         layers = {target if isinstance(target, str) else target.layer for target in edits}
-        means = {
-            self.resolve(layer): torch.from_numpy(store[layer].natural_mean.values)
-            for layer in layers
-            if store is not None and "mean" in edits.values()
+        by_mean = {
+            target if isinstance(target, str) else target.layer
+            for target, value in edits.items()
+            if isinstance(value, str) and value == "mean" and store is not None
         }
+        means = {self.resolve(layer): torch.from_numpy(store[layer].natural_mean.values) for layer in by_mean}
         with edited(self, edits, means):
             self._edits.append(sorted(layers))
             try:

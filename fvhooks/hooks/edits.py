@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 
 from fvhooks.errors import MissingInputError, ShapeError, UnsupportedModelError
-from fvhooks.hooks.latents import spliced
-from fvhooks.hooks.taps import rewritten
+from fvhooks.hooks.latents import image_sizes, spliced
+from fvhooks.hooks.taps import at_start, rewritten
 from fvhooks.units import LOGITS, Direction, Layout, Unit
 
 if TYPE_CHECKING:
@@ -42,21 +42,40 @@ def edited(
                 "The logits are what the model returns, no module's output; edit the layer that makes them."
             )
         by_layer.setdefault(hooked.resolve(layer), []).append((target, value))
-    layouts = {layer: _checked(hooked, layer, targets) for layer, targets in by_layer.items()}
+    for layer, targets in by_layer.items():
+        _check(hooked, layer, targets)
+    sizes: list[tuple[int, int]] = []
+
+    def notice(given: list[Any]) -> None:
+        sizes[:] = image_sizes(given)
 
     def rewrite(layer: str, activations: torch.Tensor) -> torch.Tensor:
-        layout = layouts[layer]
+        layout = _layout(hooked, layer, tuple(activations.shape), sizes)
         channels = layout.to_channels(activations).clone()
         for target, value in by_layer[layer]:
             _replace(channels, layout, target, value, means.get(layer))
         return layout.from_channels(channels).to(activations.dtype)
 
     names = {layer: hooked.address(layer) for layer in by_layer}
-    with rewritten(hooked.modules, names, rewrite, model=hooked.model), spliced(hooked):
+    with (
+        at_start(hooked.model, notice),
+        rewritten(hooked.modules, names, rewrite, model=hooked.model),
+        spliced(hooked),
+    ):
         yield
 
 
-def _checked(hooked: "HookedModel", layer: str, targets: list[tuple[Target, Value]]) -> Layout:
+def _layout(
+    hooked: "HookedModel", layer: str, shape: tuple[int, ...], sizes: list[tuple[int, int]]
+) -> Layout:
+    """The layout in this pass, whose images may be larger than those of the probe."""
+    known = hooked.probe()[layer]
+    if known.shape == shape[1:] or not sizes:
+        return hooked.layout(layer)
+    return hooked.adapter.layout(layer, shape, sizes[0]) or hooked.layout(layer)
+
+
+def _check(hooked: "HookedModel", layer: str, targets: list[tuple[Target, Value]]) -> None:
     layout = hooked.layout(layer)
     for target, value in targets:
         if isinstance(value, str) and value not in ("mean", "resample"):
@@ -75,7 +94,6 @@ def _checked(hooked: "HookedModel", layer: str, targets: list[tuple[Target, Valu
                 f"The direction {target.name!r} has {len(target.vector)} values, "
                 f"layer {layer!r} {layout.channels} channels."
             )
-    return layout
 
 
 def _replace(
@@ -102,17 +120,21 @@ def _replace(
 
 
 def _new(value: Value, before: torch.Tensor, mean: torch.Tensor | None) -> torch.Tensor:
-    if callable(value) and not isinstance(value, torch.Tensor):
-        return torch.as_tensor(value(before)).to(before).expand_as(before)
     if isinstance(value, str):
-        if value == "resample":  # another image's, so that the values stay natural
-            return before.roll(1, 0)
-        new = before.mean(0, keepdim=True) if mean is None else mean
-        return new.to(before).expand_as(before)
+        if value == "mean" and mean is not None:
+            return mean.to(before).expand_as(before)
+        if len(before) == 1:
+            raise MissingInputError(
+                f"{value!r} takes the values of other images, and there is one image in the batch. "
+                "Run several at once, or take 'mean' from store=…."
+            )
+        # another image's values stay natural
+        return before.roll(1, 0) if value == "resample" else before.mean(0, keepdim=True).expand_as(before)
+    given = value(before) if callable(value) and not isinstance(value, torch.Tensor) else value
+    new = torch.as_tensor(given).to(before)
     try:
-        return torch.as_tensor(value).to(before).expand_as(before)
+        return new.expand_as(before)
     except RuntimeError as error:
         raise ShapeError(
-            f"Expected a value that broadcasts to {tuple(before.shape)}, "
-            f"got {tuple(torch.as_tensor(value).shape)}."
+            f"Expected a value that broadcasts to {tuple(before.shape)}, got {tuple(new.shape)}."
         ) from error

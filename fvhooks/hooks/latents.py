@@ -156,7 +156,7 @@ def spliced(hooked: "HookedModel", wanted: Iterable[str] = ()) -> Iterator[None]
     sizes = [(1, 1)]
 
     def notice(given: list[Any]) -> None:
-        sizes[:] = _sizes(given) or sizes
+        sizes[:] = image_sizes(given) or sizes
 
     def rewrite(layer: str, activations: Activations) -> Activations:
         coder = coders[layer]
@@ -167,7 +167,7 @@ def spliced(hooked: "HookedModel", wanted: Iterable[str] = ()) -> Iterator[None]
     modules = hooked.adapter.modules(hooked.model)
     with ExitStack() as stack:
         stack.enter_context(
-            at_start(hooked.model, lambda given: sizes.__setitem__(slice(None), _sizes(given) or sizes))
+            at_start(hooked.model, lambda given: sizes.__setitem__(slice(None), image_sizes(given) or sizes))
         )
         stack.enter_context(rewritten(modules, sites, rewrite, model=hooked.model))
         for coder in coders.values():
@@ -195,7 +195,7 @@ def _axis(hooked: "HookedModel", coder: Autoencoder, activations: Activations, s
     return axis_of(hooked.adapter.layout(coder.site, tuple(activations.shape), size), coder.site)
 
 
-def _sizes(given: list[Any]) -> list[tuple[int, int]]:
+def image_sizes(given: list[Any]) -> list[tuple[int, int]]:
     """Height and width of the images among what a model was given."""
     images = [x for x in given if isinstance(x, torch.Tensor) and x.ndim == 4]
     return [(int(x.shape[-2]), int(x.shape[-1])) for x in images[:1]]
