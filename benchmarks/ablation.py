@@ -2,11 +2,11 @@
 
     FVHOOKS_TEST_DATA=… python benchmarks/ablation.py [--networks cifar10_resnet20] [--images 500]
 
-For each image each attributor ranks the channels of a layer by their relevance for the predicted output. The first ones
-are set to their mean over other images (ablated), or all others are (kept). What is reported is the probability of the
-predicted output, as a share of what it was, and how often it still is the prediction. "random" takes channels of about
-the same activation as FlowLRP's, one for one. Stock LRP sees no additions; where it refuses the layer it attributes to
-the input of the module behind it, or is left out with its reason.
+For each image each attributor ranks the channels of a layer by their relevance for the predicted output. The
+first ones are set to their mean over other images (ablated), or all others are (kept). The report: the
+probability of the predicted output, as a share of what it was, and how often it still is the prediction.
+"random" takes channels of about the same activation as FlowLRP's, one for one. Stock LRP sees no additions;
+where it refuses the layer it attributes to the input of the module behind it, or is left out with its reason.
 """
 
 import argparse
@@ -66,14 +66,13 @@ class Setting:
         found = []
         for start in range(0, len(self.images), 50):
             part = slice(start, start + 50)
-            mask = None if replaced is None else replaced[part, :, None]
-            means = self.means[None, :, None]
-            edits: dict[Any, Any] = (
-                {} if mask is None else {self.layer: lambda x, m=mask: torch.where(m, means, x)}
-            )
+            edits: dict[Any, Any] = {} if replaced is None else {self.layer: self._mean_at(replaced[part])}
             with torch.no_grad(), self.hooked.edit(edits):
                 found.append(self.hooked.module(self.images[part]).softmax(1))
         return torch.cat(found)
+
+    def _mean_at(self, mask: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda x: torch.where(mask[:, :, None], self.means[None, :, None], x)
 
 
 def rankings(setting: Setting, behind: str | None, target: torch.Tensor) -> dict[str, torch.Tensor | str]:
@@ -127,7 +126,9 @@ def matched(chosen: torch.Tensor, activations: torch.Tensor, seed: int) -> torch
     return mask
 
 
-def judge(setting: Setting, mask: torch.Tensor, before: torch.Tensor, target: torch.Tensor) -> tuple[float, float]:
+def judge(
+    setting: Setting, mask: torch.Tensor, before: torch.Tensor, target: torch.Tensor
+) -> tuple[float, float]:
     """Mean probability of the prediction as a share of what it was, and how often it stays the prediction."""
     after = setting.probabilities(mask)
     ratio = after.gather(1, target[:, None]).sum() / before.gather(1, target[:, None]).sum()
@@ -165,12 +166,12 @@ def report(name: str, setting: Setting) -> None:
     orders = {k: v.argsort(1, descending=True) for k, v in found.items() if isinstance(v, torch.Tensor)}
     for why in (f"{k}: {v}" for k, v in found.items() if isinstance(v, str)):
         print(why[:300])
-    print("| share | method | ablated: probability | same prediction | kept alone: probability | same prediction |")
+    print("| share | method | ablated: probability | same | kept alone: probability | same |")
     print("|---|---|---|---|---|---|")
     for share in SHARES:
         count = max(1, round(share * channels))
         masks = {
-            method: torch.zeros(len(order), channels, dtype=torch.bool).scatter(1, order[:, :count], True)
+            method: torch.zeros(len(order), channels).scatter(1, order[:, :count], 1.0).bool()
             for method, order in orders.items()
         }
         masks["random"] = matched(orders["FlowLRP"][:, :count], activations, seed=0)

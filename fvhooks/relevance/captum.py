@@ -164,12 +164,18 @@ def _call(
             "Use another attributor; LayerGradientXActivation works on every differentiable model."
         ) from error
     seen = map(shown, layers, raw)
-    return {node: _tensor_of(found, nodes[node]) for node, found in zip(nodes, seen, strict=True)}
+    probe = hooked.probe(images[:1])
+    return {
+        node: _tensor_of(found, nodes[node], probe[node].shape)
+        for node, found in zip(nodes, seen, strict=True)
+    }
 
 
-def _tensor_of(found: Any, address: Address) -> torch.Tensor:  # noqa: ANN401 - a tensor, or one an item
-    if isinstance(found, torch.Tensor) and not (address.items and found.ndim == 4):  # an item may be a head
-        return found
+def _tensor_of(found: Any, address: Address, shape: tuple[int, ...]) -> torch.Tensor:  # noqa: ANN401
+    """The tensor of one item of what a module returned, or of a head; Captum unpacks tuples of one."""
+    if isinstance(found, torch.Tensor):
+        whole = tuple(found.shape[1:]) == shape or not address.items
+        return found if whole else address.select(found)
     return address.select(found) if address.items else address.select(found[0])
 
 

@@ -246,3 +246,25 @@ def test_all_layers_come_from_one_pass(classifier: fv.HookedModel) -> None:
     attribute(classifier, torch.rand(4, 3, 10, 10), ["0", "1", "3"], 0, batch_size=2)
     handle.remove()
     assert len(passes) == 2
+
+
+def test_a_module_that_returns_a_tuple_of_one() -> None:
+    class Wrapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+            return (self.conv(x),)
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.block, self.head = Wrapped(), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.block(x)[0].mean((2, 3)))
+
+    hooked = fv.attach(Model(), input_shape=(3, 8, 8))
+    found = attribute(hooked, torch.rand(2, 3, 8, 8), ["block[0]", "block.conv"], 1)
+    torch.testing.assert_close(found["block[0]"], found["block.conv"])
