@@ -31,6 +31,7 @@ class _Job:
     start: tuple[int, ...]
 
 
+@torch.inference_mode(mode=False)  # pictures are made by gradients, whatever the caller has switched off
 def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
     hooked: HookedModel,
     units: Target | Sequence[Target],
