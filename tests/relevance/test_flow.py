@@ -173,6 +173,18 @@ def test_the_sum_at_each_stage_is_the_seed(builder: str, layers: list[str], unto
     assert x.grad is None
 
 
+def test_where_stock_lrp_loses_the_sum_it_is_kept() -> None:
+    net = torchvision.models.resnet50(weights=None).eval()
+    x, module = torch.rand(1, 3, 64, 64), net.layer2[0].conv1
+    seed = net(x)[:, 3].detach()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Captum's, on hooks of tensors
+        stock = LayerLRP(net, module).attribute(x, target=3, attribute_to_layer_input=True)
+    assert total(stock).abs() > 1e6 * seed.abs()
+    ours = FlowLRP(net, module).attribute(x, target=3, attribute_to_layer_input=True)
+    torch.testing.assert_close(total(ours), seed, rtol=1e-4, atol=0)
+
+
 @pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "layers", "side"),
