@@ -43,10 +43,7 @@ class Contents:
     @property
     def preprocessing(self) -> Preprocessing:
         """What the model does to an image first."""
-        stated = self._about["preprocessing"]
-        shape = stated["input_shape"]
-        mean, std = tuple(stated["mean"]), tuple(stated["std"])
-        return Preprocessing(mean, std, tuple(shape) if shape else None, stated["resize"])
+        return Preprocessing.from_dict(self._about["preprocessing"])
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
