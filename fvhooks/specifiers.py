@@ -1,0 +1,121 @@
+"""Models and data sets by a word on the command line."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from fvhooks.dependencies import require
+from fvhooks.errors import MissingInputError
+from fvhooks.hooks import HookedModel, attach
+
+MODELS = "torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER or MODULE:FUNCTION"
+DATA = "a folder with a folder a class, or MODULE:FUNCTION"
+
+
+def model_of(word: str, *, device: str | None = None) -> HookedModel:
+    """The model that a word stands for, with its trained weights and its own preprocessing.
+
+    Args:
+        word: `torchvision:NAME` or `timm:NAME` (their default weights, which their library downloads once),
+            `hf:NAME` of the hub or a local folder, or `MODULE:FUNCTION`, which is called without arguments
+            and gives a `HookedModel` or (model, preprocessing).
+        device: where to put it.
+
+    Raises:
+        MissingInputError: a word of another form, or that nothing is found for.
+        MissingDependencyError: the library is not installed.
+    """
+    library, _, name = word.partition(":")
+    makers: dict[str, Callable[[str], HookedModel]] = {
+        "torchvision": _torchvision,
+        "timm": _timm,
+        "hf": _hugging_face,
+    }
+    if not name:
+        raise MissingInputError(f"Expected a model as {MODELS}, got {word!r}.")
+    hooked = makers[library](name) if library in makers else _own(word)
+    if device is not None:
+        hooked.model.to(device)
+    return hooked
+
+
+def dataset_of(word: str) -> Any:  # noqa: ANN401 - any map-style data set
+    """The data set that a word stands for.
+
+    Args:
+        word: a folder with one folder a class, or `MODULE:FUNCTION`, which is called without arguments.
+
+    Raises:
+        MissingInputError: no such folder, an empty one, or a word of another form.
+    """
+    if Path(word).is_dir():
+        datasets = require("torchvision.datasets", feature="reading a folder of images", extra="models")
+        try:
+            return datasets.ImageFolder(word)
+        except FileNotFoundError as error:
+            raise MissingInputError(
+                f"Expected a folder with one folder a class, each with images, got {word}: {error}"
+            ) from error
+    if ":" not in word:
+        raise MissingInputError(f"Expected a data set as {DATA}; there is no folder {word!r}.")
+    return _called(word)
+
+
+def _torchvision(name: str) -> HookedModel:
+    models = require("torchvision.models", feature=f"torchvision:{name}", extra="models")
+    try:
+        weights = models.get_model_weights(name).DEFAULT
+    except ValueError as error:
+        raise MissingInputError(f"torchvision has no model {name!r}: {error}") from error
+    return attach(models.get_model(name, weights=weights), weights)
+
+
+def _timm(name: str) -> HookedModel:
+    timm = require("timm", feature=f"timm:{name}", extra="models")
+    try:
+        model = timm.create_model(name, pretrained=True)
+    except RuntimeError as error:
+        raise MissingInputError(f"timm has no trained model {name!r}: {error}") from error
+    return attach(model, model.pretrained_cfg)
+
+
+def _hugging_face(name: str) -> HookedModel:
+    library = require("transformers", feature=f"hf:{name}", extra="transformers")
+    try:
+        model = library.AutoModelForImageClassification.from_pretrained(name)
+    except OSError as error:
+        raise MissingInputError(f"No image classifier could be loaded as {name!r}: {error}") from error
+    try:
+        return attach(model, library.AutoImageProcessor.from_pretrained(name))
+    except OSError as error:
+        raise MissingInputError(
+            f"{name!r} says nothing of how its images are normalised (it has no image processor). Write a "
+            "function that returns (model, fvhooks.Preprocessing(mean=…, std=…, input_shape=…)), and pass "
+            "MODULE:FUNCTION."
+        ) from error
+
+
+def _own(word: str) -> HookedModel:
+    made = _called(word)
+    if isinstance(made, HookedModel):
+        return made
+    model, preprocessing = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    return attach(model, preprocessing)
+
+
+def _called(word: str) -> Any:  # noqa: ANN401
+    """What `MODULE:FUNCTION` returns; modules of the working folder are found too."""
+    module, _, function = word.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        maker = getattr(import_module(module), function)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise  # the module is there, something that it needs is not
+        raise MissingInputError(f"There is no module {module!r}, asked for by {word!r}.") from error
+    except AttributeError as error:
+        raise MissingInputError(f"The module {module!r} has no {function!r}.") from error
+    return maker()
