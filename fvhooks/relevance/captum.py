@@ -19,6 +19,7 @@ Target = int | Unit | Sequence[int] | torch.Tensor
 """An output of the model, one an image, or a unit of an inner layer."""
 
 
+@torch.inference_mode(mode=False)
 def attribute(
     hooked: HookedModel,
     images: Shaped[torch.Tensor, "image rgb y x"],
@@ -62,6 +63,7 @@ def attribute(
         NonFiniteError: NaN or infinite relevance; of which images.
     """
     checked = as_images(images, channels=hooked.preprocessing.channels)
+    checked = checked.clone() if checked.is_inference() else checked  # those cannot be differentiated
     form = Form(default_attributor() if attributor is None else attributor, options or {})
     probe = hooked.probe(checked[:1])
     asked = list(layers)
@@ -157,7 +159,7 @@ def _call(
             raw = form(model, layers, images, target)
     except FVHooksError:
         raise
-    except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError, ValueError) as error:
+    except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
         kind = type(hooked.model).__name__
         raise UnsupportedModelError(
             f"{form.name} does not work on {kind} at {', '.join(map(repr, nodes))}: {error}. "
