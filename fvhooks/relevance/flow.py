@@ -8,10 +8,17 @@ from typing import Any
 import torch
 from captum._utils.common import _format_tensor_into_tuples, _run_forward, _select_targets
 from captum.attr import LayerAttribution
+from captum.log import log_usage
 from jaxtyping import Float, Shaped
 from torch import nn
 
-from fvhooks.errors import LayerNotFoundError, NonFiniteError, UnsupportedModelError
+from fvhooks.errors import (
+    ImageError,
+    LayerNotFoundError,
+    MissingInputError,
+    NonFiniteError,
+    UnsupportedModelError,
+)
 from fvhooks.hooks.addresses import EVERY_CALL, Address
 from fvhooks.hooks.attachment import unwrap
 from fvhooks.hooks.taps import borrowed, rewritten, run, tap
@@ -66,6 +73,8 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
     ) -> None:
         bare = unwrap(model)
         self.layers = list(layer) if isinstance(layer, (list, tuple)) else [layer]
+        if not self.layers:
+            raise UnsupportedModelError("Expected one module or more to attribute to, got none.")
         inside = set(bare.modules())
         for module in [*self.layers, *([seed_layer] if seed_layer is not None else [])]:
             if module not in inside:
@@ -87,6 +96,7 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
         """Whether `attribute` can return what was lost on the way."""
         return True
 
+    @log_usage()  # type: ignore[untyped-decorator]
     def attribute(
         self,
         inputs: torch.Tensor | tuple[torch.Tensor, ...],
@@ -111,44 +121,48 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
         Raises:
             UnsupportedModelError: an operation without a rule on the way, or a forward pass that changed.
             LayerNotFoundError: a layer that does not run, or runs more than once.
+            MissingInputError: a target that the model does not have.
             NonFiniteError: NaN or infinite relevance.
         """
-        given = tuple(x.detach() for x in _format_tensor_into_tuples(inputs))
-        flow = Flow()
-        with borrowed(self.forward_func), torch.enable_grad():
-            with self._leaves(inputs=attribute_to_layer_input) as leaves:
+        given = tuple(_fresh(x) for x in _format_tensor_into_tuples(inputs))
+        flow = Flow(len(given[0]))
+        with torch.inference_mode(mode=False), borrowed(self.forward_func), torch.enable_grad():
+            with self._tapped(inputs=attribute_to_layer_input) as tapped:
                 start = self._start(flow, given, target, additional_forward_args)
-            self._check(flow, start, given, target, additional_forward_args)
-            found = self._flow_back(start, self._in_order(leaves))
+            ends = self._in_order(tapped)
+            self._check(flow, start, ends, given, target, additional_forward_args)
+            found = self._flow_back(start, ends)
         lost = sum(flow.stranded, torch.zeros(len(given[0]), device=start.device))
         self._say(lost, start)
         result: Attributions = found if isinstance(self.layer, (list, tuple)) else found[0]
         return (result, lost) if return_convergence_delta else result
 
     @contextmanager
-    def _leaves(self, *, inputs: bool) -> Iterator[dict[str, torch.Tensor]]:
-        """Keeps what each layer gives; relevance is followed from the first of them on, no further back."""
-        leaves: dict[str, torch.Tensor] = {}
+    def _tapped(self, *, inputs: bool) -> Iterator[dict[str, torch.Tensor]]:
+        """Keeps what each layer gives, or what goes into it, with everything else that consumes that."""
+        tapped: dict[str, torch.Tensor] = {}
 
         def keep(name: str, value: torch.Tensor) -> torch.Tensor:
-            if name in leaves:
+            if name in tapped:
                 raise LayerNotFoundError(
                     f"{type(self.layers[int(name)]).__name__} runs more than once in a pass, so its "
                     "relevance is not one tensor. Attribute to the module around it."
                 )
-            leaves[name] = value if value.requires_grad else value.detach().requires_grad_()
-            return leaves[name]
+            tapped[name] = value if inputs else value.clone()
+            return value if inputs else tapped[name].clone()  # a later operation may overwrite it
 
         modules = {str(number): module for number, module in enumerate(self.layers)}
         addresses = {name: Address(name, call=EVERY_CALL) for name in modules}
         with rewritten(modules, addresses, keep, inputs=inputs):
-            yield leaves
+            yield tapped
 
-    def _in_order(self, leaves: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    def _in_order(self, tapped: dict[str, torch.Tensor]) -> list[torch.Tensor]:
         for number, module in enumerate(self.layers):
-            if str(number) not in leaves:
-                raise LayerNotFoundError(f"{type(module).__name__} does not run on the way to the target.")
-        return [leaves[str(number)] for number in range(len(self.layers))]
+            if str(number) not in tapped or not tapped[str(number)].requires_grad:
+                raise LayerNotFoundError(
+                    f"{type(module).__name__} does not run on the way from the images to the target."
+                )
+        return [tapped[str(number)] for number in range(len(self.layers))]
 
     def _start(
         self,
@@ -161,7 +175,7 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
         if self.seed_layer is None:
             with flow or nullcontext():
                 output = _run_forward(self.forward_func, given, additional_forward_args=more)
-            return _select_targets(output, target)  # type: ignore[no-any-return]
+            return _selected(output, target)
         seed = {"seed": Address("seed")}
         with flow or nullcontext(), tap({"seed": self.seed_layer}, seed) as record:
             run(lambda x: _run_forward(self.forward_func, x, additional_forward_args=more), given)
@@ -177,13 +191,12 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
         self,
         flow: Flow,
         start: torch.Tensor,
+        ends: list[torch.Tensor],
         given: tuple[torch.Tensor, ...],
         target: Any,  # noqa: ANN401
         more: Any,  # noqa: ANN401
     ) -> None:
-        if not start.requires_grad:
-            raise LayerNotFoundError("No layer asked for lies on the way to the target.")
-        foreign = flow.foreign(start)
+        foreign = flow.foreign(start, ends)
         if foreign:
             raise UnsupportedModelError(
                 f"FlowLRP has no rule for {', '.join(foreign)}, which lies between the layer and the target. "
@@ -200,11 +213,11 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
             )
         self._checked = True
 
-    def _flow_back(self, start: torch.Tensor, leaves: list[torch.Tensor]) -> list[torch.Tensor]:
+    def _flow_back(self, start: torch.Tensor, ends: list[torch.Tensor]) -> list[torch.Tensor]:
         seed = start.detach() if self.seed_layer is None else start.detach().clamp(min=0)
-        found = torch.autograd.grad(start, leaves, seed, allow_unused=True)
+        found = torch.autograd.grad(start, ends, seed, allow_unused=True)
         filled = [
-            torch.zeros_like(leaf) if part is None else part for part, leaf in zip(found, leaves, strict=True)
+            torch.zeros_like(end) if part is None else part for part, end in zip(found, ends, strict=True)
         ]
         for module, part in zip(self.layers, filled, strict=True):
             if not bool(torch.isfinite(part).all()):
@@ -222,11 +235,33 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
             )
 
 
+def _fresh(x: torch.Tensor) -> torch.Tensor:
+    """Inputs that relevance can be followed back to, so that all that runs beside a layer counts."""
+    if not x.is_floating_point():
+        raise ImageError(
+            f"Expected floating-point inputs, got {x.dtype}: divide bytes by 255, or use fvhooks.relevance."
+            "attribute, which takes them as they are."
+        )
+    with torch.inference_mode(mode=False):
+        return x.detach().clone().requires_grad_()
+
+
+def _selected(output: torch.Tensor, target: Any) -> torch.Tensor:  # noqa: ANN401
+    fact = f"The model gives outputs of shape {tuple(output.shape)}; there is no target {target!r}"
+    if target is None and output.numel() != len(output):
+        raise MissingInputError(f"{fact}: say which output to explain.")
+    try:
+        return _select_targets(output, target)  # type: ignore[no-any-return]
+    except (IndexError, AssertionError) as error:
+        raise MissingInputError(f"{fact}: {error}") from error
+
+
 def _select_seed(activations: Shaped[torch.Tensor, "image ..."], target: Any) -> torch.Tensor:  # noqa: ANN401
-    if isinstance(target, int):
+    if isinstance(target, int) and 0 <= target < activations.shape[1]:
         return activations[:, target]
     if isinstance(target, tuple):
         return activations[(slice(None), *target)]
-    raise UnsupportedModelError(
-        f"Expected the seed layer's channel (a whole number) or an index as a tuple, got {target!r}."
+    raise MissingInputError(
+        f"Expected a channel of the seed layer, from 0 to {activations.shape[1] - 1}, or an index as a "
+        f"tuple, got {target!r}."
     )

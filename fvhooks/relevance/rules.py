@@ -13,7 +13,7 @@ Everything else runs as it is. Its gradient is a share of relevance only if the 
 changing them; `foreign` names what is neither.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its usual name
 from torch.overrides import TorchFunctionMode
 
+from fvhooks.errors import UnsupportedModelError
 from fvhooks.hooks.addresses import tensors_in
 
 Share = Callable[..., tuple[Tensor, ...]]
@@ -51,10 +52,12 @@ class Flow(TorchFunctionMode):
     """While it is entered, operations on tensors that need a gradient follow the rules of this module.
 
     Args:
-        stranded: relevance that no input of an operation took, a tensor `(image,)` an operation.
+        images: how many images the pass has.
+        stranded: relevance that no input of an operation took, `(image,)` for each operation.
         callers: which function each node of the autograd graph came from, for errors.
     """
 
+    images: int
     stranded: list[Tensor] = field(default_factory=list)
     callers: dict[Any, str] = field(default_factory=dict)
 
@@ -69,27 +72,39 @@ class Flow(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
         """Run one operation under its rule, or as it is."""
-        given = kwargs or {}
         rule = _RULES.get(func)
-        if rule is None or not any(_flows(value) for value in args[:2]):
-            return self._plain(func, args, given)
-        return rule(self, func, args, given)
+        if rule is None:
+            return self.plain(func, args, kwargs or {})
+        args, given = _in_places(args, kwargs or {})
+        return rule(Call(self, func, args, given))
 
-    def _plain(self, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Any:  # noqa: ANN401
+    def plain(self, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Any:  # noqa: ANN401
+        """Run an operation as it is, and remember its name."""
         output = func(*args, **given)
         for tensor in tensors_in(output).values():
             if tensor.grad_fn is not None:
                 self.callers.setdefault(tensor.grad_fn, getattr(func, "__name__", str(func)))
         return output
 
-    def foreign(self, target: Tensor) -> list[str]:
-        """The operations between the leaves and a target that neither have a rule nor only move values."""
+    def strand(self, lost: Tensor) -> None:
+        """Count relevance `(row, ...)` that no input took; rows may be images or their positions."""
+        if len(lost) % self.images:
+            raise UnsupportedModelError(
+                f"Relevance of {self.images} images reached an operation on {len(lost)} rows: whose it is "
+                "cannot be told. Attribute image by image, or use LayerGradientXActivation."
+            )
+        self.stranded.append(lost.reshape(self.images, -1).sum(1))
+
+    def foreign(self, target: Tensor, ends: Iterable[Tensor]) -> list[str]:
+        """The operations from some tensors to a target that neither have a rule nor only move values."""
         found: set[str] = set()
+        goals = {tensor.grad_fn for tensor in ends}
+        on_the_way = _leading_to(target.grad_fn, goals)
         seen: set[Any] = set()
         ahead: list[tuple[Any, str]] = [(target.grad_fn, "")]
         while ahead:
             node, caller = ahead.pop()
-            if node is None or node in seen:
+            if node not in on_the_way or node in goals or node in seen:
                 continue
             seen.add(node)
             kind = node.name().rsplit("::", 1)[-1].split("Backward")[0]
@@ -100,64 +115,115 @@ class Flow(TorchFunctionMode):
         return sorted(found)
 
 
-_Rule = Callable[[Flow, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Tensor]
+@dataclass(frozen=True)
+class Call:
+    """One call of an operation that has a rule."""
+
+    flow: Flow
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
+    given: dict[str, Any]
+
+    @property
+    def moving(self) -> list[Tensor]:
+        """Every tensor in the call that relevance can flow to."""
+        return [tensor for tensor in tensors_in([*self.args, self.given]).values() if tensor.requires_grad]
+
+    def plain(self) -> Any:  # noqa: ANN401
+        """The operation as it is."""
+        return self.flow.plain(self.func, self.args, self.given)
+
+    def shared(self, share: Share, *inputs: Tensor) -> Any:  # noqa: ANN401
+        """The operation's value with a rule for its way back; as it is where the rule misses an input."""
+        if not inputs or {id(tensor) for tensor in self.moving} != {id(tensor) for tensor in inputs}:
+            return self.plain()
+
+        def operation() -> Tensor:
+            first = self.args[0].clone() if isinstance(self.args[0], Tensor) else self.args[0]
+            return self.func(first, *self.args[1:], **self.given)  # type: ignore[no-any-return]
+
+        return _Shared.apply(operation, share, *inputs)
+
+
+_Rule = Callable[[Call], Any]
+
+
+def _in_places(args: tuple[Any, ...], given: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The first two arguments by place, also where they came by name."""
+    rest = dict(given)
+    for place, name in enumerate(("input", "other")):
+        if name in rest and len(args) == place:
+            args = (*args, rest.pop(name))
+    return args, rest
+
+
+def _leading_to(start: Any, goals: set[Any]) -> set[Any]:  # noqa: ANN401 - nodes of an autograd graph
+    """The nodes from a start on from which a goal can be reached, goals included."""
+    followers: dict[Any, list[Any]] = {}
+    ahead, seen = [start], {start}
+    while ahead:
+        node = ahead.pop()
+        for before, _ in [] if node is None or node in goals else node.next_functions:
+            followers.setdefault(before, []).append(node)
+            if before is not None and before not in seen:
+                seen.add(before)
+                ahead.append(before)
+    reached = goals & seen
+    ahead = list(reached)
+    while ahead:
+        for node in followers.get(ahead.pop(), []):
+            if node not in reached:
+                reached.add(node)
+                ahead.append(node)
+    return reached
 
 
 def _flows(value: Any) -> bool:  # noqa: ANN401
     return isinstance(value, Tensor) and value.requires_grad
 
 
-def _shared(
-    func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any], share: Share, *inputs: Tensor
-) -> Tensor:
-    """The operation's value, with a rule for its way back."""
-
-    def operation() -> Tensor:
-        first = args[0].clone() if isinstance(args[0], Tensor) else args[0]  # it may be overwritten
-        return func(first, *args[1:], **given)  # type: ignore[no-any-return]
-
-    return _Shared.apply(operation, share, *inputs)  # type: ignore[no-any-return]
+def _unchanged(call: Call) -> Any:  # noqa: ANN401
+    return call.shared(lambda relevance, _: (relevance,), *filter(_flows, call.args[:1]))
 
 
-def _unchanged(flow: Flow, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Tensor:  # noqa: ARG001
-    return _shared(func, args, given, lambda relevance, _: (relevance,), args[0])
-
-
-def _factor(flow: Flow, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Tensor:
-    moving = [value for value in args[:2] if _flows(value)]
-    if len(moving) > 1:  # a gate; which factor earned the product is an open question
-        return flow._plain(func, args, given)  # type: ignore[no-any-return]
+def _factor(call: Call) -> Any:  # noqa: ANN401
+    """A product with something constant; which factor of a gate earned the product is an open question."""
     share: Share = lambda relevance, x: (relevance.sum_to_size(x.shape),)  # noqa: E731
-    return _shared(func, args, given, share, *moving)
+    moving = [value for value in call.args[:2] if _flows(value)]
+    return call.shared(share, *moving) if len(moving) == 1 else call.plain()
 
 
-def _addition(flow: Flow, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Tensor:  # noqa: ARG001
-    scale = abs(float(given.get("alpha", 1)))
+def _quotient(call: Call) -> Any:  # noqa: ANN401
+    return call.plain() if any(map(_flows, call.args[1:2])) else _factor(call)
+
+
+def _addition(call: Call) -> Any:  # noqa: ANN401
+    scale = abs(float(call.given.get("alpha", 1)))
 
     def share(relevance: Tensor, *terms: Tensor) -> tuple[Tensor, ...]:
         sizes = [term.abs() * (scale if number else 1) + _TINY for number, term in enumerate(terms)]
         whole = sum(sizes[1:], sizes[0])
         return tuple((relevance * (size / whole)).sum_to_size(size.shape) for size in sizes)
 
-    moving = [value for value in args[:2] if _flows(value)]
-    return _shared(func, args, given, share, *moving)
+    terms = [value for value in call.args[:2] if _flows(value)]
+    if len(terms) == 2 and terms[0] is terms[1]:  # one tensor added to itself takes all, by both ways
+        return call.shared(lambda relevance, _: (relevance,), terms[0])
+    return call.shared(share, *terms)
 
 
-def _average(flow: Flow, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Tensor:  # noqa: ARG001
+def _average(call: Call) -> Any:  # noqa: ANN401
     def share(relevance: Tensor, x: Tensor) -> tuple[Tensor, ...]:
         with torch.enable_grad():
             size = (x.abs() + _TINY).requires_grad_()
-            whole = func(size, *args[1:], **given)
+            whole = call.func(size, *call.args[1:], **call.given)
         (back,) = torch.autograd.grad(whole, size, relevance / whole.detach())
         return (size.detach() * back,)
 
-    return _shared(func, args, given, share, args[0])
+    return call.shared(share, *filter(_flows, call.args[:1]))
 
 
-def _weighted(flow: Flow, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> Tensor:
-    x, weight, _bias, rest, options = _of_weighted(*args, **given)
-    if _flows(weight):
-        return flow._plain(func, args, given)  # type: ignore[no-any-return]
+def _weighted(call: Call) -> Any:  # noqa: ANN401
+    x, weight, _bias, rest, options = _of_weighted(*call.args, **call.given)
 
     def share(relevance: Tensor, x: Tensor) -> tuple[Tensor, ...]:
         signs = [(x.clamp(min=0), weight.float().clamp(min=0))]
@@ -166,17 +232,17 @@ def _weighted(flow: Flow, func: Callable[..., Any], args: tuple[Any, ...], given
         with torch.enable_grad():
             parts = [part.requires_grad_() for part, _ in signs]
             products = [
-                func(part, w, None, *rest, **options) for part, (_, w) in zip(parts, signs, strict=True)
+                call.func(part, w, None, *rest, **options) for part, (_, w) in zip(parts, signs, strict=True)
             ]
             whole = sum(products[1:], products[0])
         taken = whole.detach() > _TINY
-        flow.stranded.append((relevance * ~taken).flatten(1).sum(1))
+        call.flow.strand((relevance * ~taken).flatten(1).sum(1))
         ratio = torch.where(taken, relevance / whole.detach().clamp(min=_TINY), 0.0)
         back = torch.autograd.grad(whole, parts, ratio)
         shares = [part.detach() * b for part, b in zip(parts, back, strict=True)]
         return (sum(shares[1:], shares[0]),)
 
-    return _shared(func, args, given, share, x)
+    return call.shared(share, *filter(_flows, [x]))
 
 
 def _of_weighted(
@@ -207,8 +273,8 @@ _KINDS: Final[dict[_Rule, tuple[Callable[..., Any], ...]]] = {
         F.relu, F.relu_, F.relu6, F.hardtanh, F.leaky_relu, F.elu, F.selu, F.celu, F.tanh,
         F.batch_norm, F.local_response_norm,
         F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout,
-        torch.div, Tensor.div, Tensor.div_, Tensor.__truediv__, Tensor.__itruediv__,
     ),
+    _quotient: (torch.div, Tensor.div, Tensor.div_, Tensor.__truediv__, Tensor.__itruediv__),
     _factor: (
         torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__,
     ),

@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 import torch
 import torchvision
-from captum._utils.models import linear_model  # noqa: F401 - part of what importing captum.attr loads
-from captum.attr import LayerAttribution, LayerLRP
+from captum.attr import LayerAttribution, LayerLRP, NoiseTunnel
 from captum.attr._utils.custom_modules import Addition_Module
 from captum.attr._utils.lrp_rules import Alpha1_Beta0_Rule, EpsilonRule, IdentityRule, PropagationRule
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 import fvhooks as fv
-from fvhooks.errors import LayerNotFoundError, UnsupportedModelError
+from fvhooks.errors import ImageError, LayerNotFoundError, MissingInputError, UnsupportedModelError
 from fvhooks.relevance import FlowLRP
 from fvhooks.relevance.captum import channel_relevance
 
@@ -304,5 +303,136 @@ def test_wrong_layers_are_named() -> None:
         FlowLRP(net, net[2].relu).attribute(x, target=0)
     with pytest.raises(LayerNotFoundError, match="does not run on the way"):
         FlowLRP(net, [net[1], net[3]], seed_layer=net[2]).attribute(x, target=0)
-    with pytest.raises(UnsupportedModelError, match="seed layer's channel"):
-        FlowLRP(net, net[1], seed_layer=net[2]).attribute(x, target=None)
+    with pytest.raises(UnsupportedModelError, match="one module or more"):
+        FlowLRP(net, [])
+
+
+@pytest.mark.parametrize("target", [6, -7, None])
+def test_targets_that_do_not_exist(target: int | None) -> None:
+    net = residual()
+    x = torch.rand(2, 3, 12, 12)
+    with pytest.raises(MissingInputError, match=r"shape \(2, 6\); there is no target"):
+        FlowLRP(net, net[1]).attribute(x, target=target)
+    with pytest.raises(MissingInputError, match="channel of the seed layer, from 0 to 5"):
+        FlowLRP(net, net[1], seed_layer=net[2]).attribute(x, target=target)
+
+
+def test_bytes_are_refused() -> None:
+    net = residual()
+    with pytest.raises(ImageError, match="Expected floating-point inputs, got torch.uint8"):
+        FlowLRP(net, net[1]).attribute(torch.zeros(1, 3, 12, 12, dtype=torch.uint8), target=0)
+
+
+@pytest.mark.parametrize("inner", ["conv1", "bn1", "conv2"])
+def test_a_layer_in_a_branch_gets_the_branchs_share(inner: str) -> None:
+    net = residual()
+    x = torch.rand(2, 3, 12, 12)
+    module = getattr(net[3], inner)
+    alone = FlowLRP(net, module).attribute(x, target=4)
+    together = FlowLRP(net, [net[2], module]).attribute(x, target=4)
+    torch.testing.assert_close(alone, together[1])
+    assert bool((total(alone) < 0.95 * total(together[0])).all())
+
+
+def test_a_branch_of_a_published_network() -> None:
+    net = torchvision.models.resnet18(weights=None)
+    x = torch.rand(2, 3, 64, 64)
+    alone = FlowLRP(net, net.layer3[0].conv2).attribute(x, target=1)
+    _, together = FlowLRP(net, [net.layer2, net.layer3[0].conv2]).attribute(x, target=1)
+    torch.testing.assert_close(alone, together)
+
+
+def test_to_the_input_of_a_layer_counts_all_who_read_it() -> None:
+    net = residual()
+    x = torch.rand(2, 3, 12, 12)
+    into = FlowLRP(net, net[3].conv1).attribute(x, target=4, attribute_to_layer_input=True)
+    torch.testing.assert_close(into, FlowLRP(net, net[2]).attribute(x, target=4))
+
+
+class Two(nn.Module):
+    """Two branches, and any way to put them together."""
+
+    def __init__(self, join: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.left, self.right, self.join = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1), join
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.join(self.left(x).relu(), self.right(x).relu()).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    "join", [lambda a, b: torch.add(a, other=b), lambda a, b: torch.add(input=a, other=b), lambda a, b: a - b]
+)
+def test_terms_by_name_share_as_terms_by_place(join: Callable[..., torch.Tensor]) -> None:
+    net = Two(join)
+    with torch.no_grad():
+        net.left.bias.fill_(0.5)
+        net.right.bias.fill_(0.4)
+    x = torch.rand(2, 3, 4, 4)
+    left, right = FlowLRP(net, [net.left, net.right]).attribute(x, target=2)
+    torch.testing.assert_close(total(left) + total(right), net(x)[:, 2].detach())
+    a, b = net.left(x).relu()[:, 2], net.right(x).relu()[:, 2]
+    seeds = net.join(a, b).abs() / net.join(a, b).abs().sum((1, 2), keepdim=True) * net(x)[:, 2, None, None]
+    torch.testing.assert_close(left[:, 2], (seeds * a.abs() / (a.abs() + b.abs())).detach())
+
+
+@pytest.mark.parametrize(
+    ("join", "named"),
+    [
+        (lambda a, b: torch.mul(a, other=b.sigmoid()), "mul, sigmoid"),
+        (lambda a, b: a / (1 + b.exp()), "div|exp"),
+        (lambda a, b: a + 1 / (1 + b), "mul|reciprocal|div"),
+        (lambda a, b: a / a.norm(dim=1, keepdim=True), "div"),
+    ],
+)
+def test_gates_and_quotients_are_refused(join: Callable[..., torch.Tensor], named: str) -> None:
+    net = Two(join)
+    with pytest.raises(UnsupportedModelError, match=named):
+        FlowLRP(net, [net.left, net.right]).attribute(torch.rand(2, 3, 4, 4), target=0)
+
+
+def test_what_runs_beside_a_layer_needs_no_rule() -> None:
+    net = Two(lambda a, b: a + F.silu(b))
+    x = torch.rand(2, 3, 4, 4)
+    left = FlowLRP(net, net.left).attribute(x, target=1)
+    with pytest.raises(UnsupportedModelError, match="no rule for silu"):
+        FlowLRP(net, net.right).attribute(x, target=1)
+    assert bool((total(left).abs() <= net(x)[:, 1].detach().abs()).all())
+
+
+def test_an_in_place_operation_without_a_rule_is_named() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Hardswish(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(UnsupportedModelError, match="no rule for hardswish"):
+        FlowLRP(net, net[0]).attribute(torch.rand(2, 3, 8, 8), target=0)
+
+
+def test_noise_tunnel_wraps_it() -> None:
+    net = residual()
+    x = torch.rand(2, 3, 12, 12)
+    smooth = NoiseTunnel(FlowLRP(net, net[2])).attribute(x, target=1, nt_samples=2, stdevs=1e-4)
+    torch.testing.assert_close(smooth, FlowLRP(net, net[2]).attribute(x, target=1), rtol=0.05, atol=1e-2)
+
+
+@pytest.mark.filterwarnings("ignore:FlowLRP")
+def test_rows_of_positions_are_counted_by_image() -> None:
+    class Rows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.linear = nn.Conv2d(3, 4, 1), nn.Linear(4, 2, bias=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            rows = self.conv(x).flatten(2).transpose(1, 2).reshape(-1, 4)
+            return self.linear(rows).reshape(len(x), -1, 2).mean(1)
+
+    net = Rows()
+    x = torch.rand(3, 3, 6, 6)
+    found, lost = FlowLRP(net, net.conv).attribute(x, target=0, return_convergence_delta=True)
+    torch.testing.assert_close(total(found) + lost, net(x)[:, 0].detach(), rtol=1e-3, atol=1e-5)
+
+
+def test_inside_inference_mode() -> None:
+    net = residual()
+    with torch.inference_mode():
+        x = torch.rand(2, 3, 12, 12)
+        found = FlowLRP(net, net[2]).attribute(x, target=1)
+    torch.testing.assert_close(found, FlowLRP(net, net[2]).attribute(x.clone(), target=1))
