@@ -1,22 +1,31 @@
 """Relevance of inner layers for an output or an inner channel, by any Captum layer attributor."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import nn
 
-from fvhooks.errors import FVHooksError, MissingInputError, NonFiniteError, ShapeError, UnsupportedModelError
+from fvhooks.errors import FVHooksError, NonFiniteError, ShapeError, UnsupportedModelError
 from fvhooks.hooks import HookedModel, Probe
 from fvhooks.hooks.addresses import Address
 from fvhooks.hooks.conversions import shown
-from fvhooks.images import as_images, checked_already
-from fvhooks.relevance.forms import Attributor, Form, default_attributor
+from fvhooks.images import checked_already
+from fvhooks.relevance.forms import Attributions, Attributor, Form, default_attributor
+from fvhooks.relevance.inputs import (
+    Target,
+    batches,
+    checked_images,
+    checked_layers,
+    checked_range,
+    checked_target,
+    probe_of,
+    refuse_earlier_calls,
+    refuse_later_layers,
+)
 from fvhooks.units import LOGITS, Unit
-
-Target = int | Unit | Sequence[int] | torch.Tensor
-"""An output of the model, one an image, or a unit of an inner layer."""
 
 
 @torch.inference_mode(mode=False)
@@ -24,7 +33,7 @@ def attribute(
     hooked: HookedModel,
     images: Shaped[torch.Tensor, "image rgb y x"],
     layers: Iterable[str],
-    target: Target,
+    target: Target | Any,  # noqa: ANN401 - what is no target is refused with advice
     *,
     attributor: Attributor | None = None,
     options: Mapping[str, Any] | None = None,
@@ -45,7 +54,7 @@ def attribute(
     Args:
         hooked: the model.
         images: `uint8` or in [0, 1].
-        layers: names as in `hooked.layers`. Attributors that take several layers get them in one pass.
+        layers: one name or several, as in `hooked.layers`; in one pass where the attributor takes a list.
         target: an output, one an image, or a `Unit` of an inner layer.
         attributor: a Captum class (default `LayerGradientXActivation`), an attributor made for
             `hooked.module`, or a function; see `fvhooks.relevance.Attributor`.
@@ -57,30 +66,35 @@ def attribute(
         target, negative ones against it; nothing is rectified or scaled.
 
     Raises:
-        UnsupportedModelError: the attributor refuses the model, in its own words; or belongs to another.
-        MissingInputError: a target that the model does not have.
-        ShapeError: attributions of another shape than the layer.
+        UnsupportedModelError: the attributor refuses the model, in its own words; belongs to another; or
+            is no layer attributor.
+        MissingInputError: a target that the model does not have, or a layer behind it; no layer, no batch.
+        ImageError: no images, or images of a wrong range, type or channel count.
+        ShapeError: attributions of another shape than the layer, or of another number of layers.
         NonFiniteError: NaN or infinite relevance; of which images.
     """
-    checked = as_images(images, channels=hooked.preprocessing.channels)
+    checked = checked_images(hooked, images)
     checked = checked.clone() if checked.is_inference() else checked  # those cannot be differentiated
     form = Form(default_attributor() if attributor is None else attributor, options or {})
-    probe = hooked.probe(checked[:1])
-    asked = list(layers)
-    names = [hooked.resolve(layer) for layer in asked]
-    model, index, end = _model_and_index(hooked, target, probe, len(checked))
+    asked = checked_layers(hooked, layers)
+    names = list(dict.fromkeys(asked.values()))
+    chosen = checked_target(target, len(checked))
+    slices = batches(len(checked), batch_size)
+    probe = probe_of(hooked, checked)
+    model, index, end = _model_and_index(hooked, chosen, probe)
     addresses = {name: hooked.address(name) for name in names}
-    _refuse_earlier_calls(hooked, probe, end, addresses)
+    refuse_later_layers(hooked, probe, end, addresses)
+    refuse_earlier_calls(hooked, probe, end, addresses)
+    call = _Call(hooked, form, model, probe)
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in names}
-    for start in range(0, len(checked), batch_size):
-        part = checked[start : start + batch_size]
-        chosen = index[start : start + batch_size] if isinstance(index, torch.Tensor) else index
+    for part in slices:
+        wanted = index[part] if isinstance(index, torch.Tensor) else index
         for together in [names] if form.takes_lists else [[name] for name in names]:
-            found = _call(hooked, form, model, part, {name: addresses[name] for name in together}, chosen)
+            found = call(checked[part], {name: addresses[name] for name in together}, wanted)
             for name, values in found.items():
-                parts[name].append(_checked(values, name, probe, len(part), form, start))
+                parts[name].append(_checked(values, name, probe, len(checked[part]), form, part.start))
     whole = {name: torch.cat(values) for name, values in parts.items()}
-    return {layer: whole[name] for layer, name in zip(asked, names, strict=True)}
+    return {layer: whole[name] for layer, name in asked.items()}
 
 
 def channel_relevance(
@@ -103,74 +117,69 @@ def channel_relevance(
         attributor: as in `attribute`.
     """
     found = attribute(hooked, images, nodes, Unit(layer, channel), attributor=attributor)
-    probe = hooked.probe(images[:1])
+    probe = probe_of(hooked, images)
     return {node: probe.layout(node).to_channels(values).float() for node, values in found.items()}
 
 
 def _model_and_index(
-    hooked: HookedModel, target: Target, probe: Probe, images: int
+    hooked: HookedModel, target: int | Unit | torch.Tensor, probe: Probe
 ) -> tuple[nn.Module, int | torch.Tensor, str]:
     """What to attribute through, the output to choose there, and the layer where that ends."""
-    if isinstance(target, Unit) and not target.is_logit:
+    if isinstance(target, Unit):
         layer = hooked.resolve(target.layer)
-        _check_range(torch.tensor([target.channel]), probe.layout(layer).channels, f"channels of {layer!r}")
+        checked_range(target.channel, probe.layout(layer).channels, f"channels of {layer!r}")
         return hooked.trunk(layer, position=target.position), target.channel, layer
-    index = torch.as_tensor(target.channel if isinstance(target, Unit) else target)
-    if index.is_floating_point() or index.ndim > 1 or (index.ndim == 1 and len(index) != images):
-        raise MissingInputError(
-            f"Expected target to be an output, one for each of the {images} images, or a Unit, "
-            f"got {type(target).__name__} of shape {tuple(index.shape)}."
-        )
-    _check_range(index, probe[LOGITS].shape[-1], "outputs")
-    return hooked.module, int(index) if index.ndim == 0 else index.to(hooked.device), LOGITS
+    checked_range(target, probe[LOGITS].shape[-1], "outputs")
+    index = target.to(hooked.device) if isinstance(target, torch.Tensor) else target
+    return hooked.module, index, LOGITS
 
 
-def _check_range(index: torch.Tensor, count: int, what: str) -> None:
-    wrong = index.flatten()[(index.flatten() < 0) | (index.flatten() >= count)]
-    if len(wrong):
-        raise MissingInputError(f"Expected a target from 0 to {count - 1}, the {what}, got {int(wrong[0])}.")
+@dataclass(frozen=True)
+class _Call:
+    """One call of an attributor, and what it says where that fails."""
 
+    hooked: HookedModel
+    form: Form
+    model: nn.Module
+    probe: Probe
 
-def _refuse_earlier_calls(
-    hooked: HookedModel, probe: Probe, end: str, addresses: Mapping[str, Address]
-) -> None:
-    """Captum keeps what a module's last call gave; an earlier call would silently get its relevance."""
-    for node, address in addresses.items():
-        same = [info for name, info in probe.items() if hooked.address(name).module == address.module]
-        last = max((hooked.address(i.name).call for i in same if i.order <= probe[end].order), default=0)
-        if address.call != last:
+    def __call__(
+        self, images: torch.Tensor, nodes: Mapping[str, Address], target: int | torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        layers = [self.hooked.modules[address.module] for address in nodes.values()]
+        try:
+            with torch.enable_grad(), checked_already():
+                raw = self.form(self.model, layers, images, target)
+        except FVHooksError:
+            raise
+        except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
+            kind = type(self.hooked.model).__name__
             raise UnsupportedModelError(
-                f"Layer {node!r} is call {address.call} of {last + 1} calls of a module up to {end!r}; "
-                "Captum attributors see the last call alone. Match another layer, such as the one around it."
+                f"{self.form.name} does not work on {kind} at {', '.join(map(repr, nodes))}: {error}. "
+                "Use another attributor; LayerGradientXActivation works on every differentiable model."
+            ) from error
+        self._check(raw, list(nodes))
+        return {
+            node: _tensor_of(shown(layer, found), address, self.probe[node].shape)
+            for (node, address), layer, found in zip(nodes.items(), layers, raw, strict=True)
+        }
+
+    def _check(self, raw: Attributions, nodes: Sequence[str]) -> None:
+        """A tensor a layer, or, for a module that returns several, some tensors."""
+        kinds = [type(found).__name__ for found in raw]
+        if len(raw) != len(nodes):
+            raise ShapeError(
+                f"Expected {self.form.name} to give a tensor for each of the {len(nodes)} layers "
+                f"{', '.join(map(repr, nodes))}, got {len(raw)} ({', '.join(kinds)}). "
+                "Return a list in the layers' order."
             )
-
-
-def _call(
-    hooked: HookedModel,
-    form: Form,
-    model: nn.Module,
-    images: torch.Tensor,
-    nodes: Mapping[str, Address],
-    target: int | torch.Tensor,
-) -> dict[str, torch.Tensor]:
-    layers = [hooked.modules[address.module] for address in nodes.values()]
-    try:
-        with torch.enable_grad(), checked_already():
-            raw = form(model, layers, images, target)
-    except FVHooksError:
-        raise
-    except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
-        kind = type(hooked.model).__name__
-        raise UnsupportedModelError(
-            f"{form.name} does not work on {kind} at {', '.join(map(repr, nodes))}: {error}. "
-            "Use another attributor; LayerGradientXActivation works on every differentiable model."
-        ) from error
-    seen = map(shown, layers, raw)
-    probe = hooked.probe(images[:1])
-    return {
-        node: _tensor_of(found, nodes[node], probe[node].shape)
-        for node, found in zip(nodes, seen, strict=True)
-    }
+        for node, found, kind in zip(nodes, raw, kinds, strict=True):
+            parts = found if isinstance(found, (tuple, list)) else [found]
+            if not parts or not all(isinstance(part, torch.Tensor) for part in parts):
+                raise UnsupportedModelError(
+                    f"Expected {self.form.name} to give a tensor at layer {node!r}, got {kind}. "
+                    "Return a torch.Tensor of the layer's shape, such as torch.as_tensor(values)."
+                )
 
 
 def _tensor_of(found: Any, address: Address, shape: tuple[int, ...]) -> torch.Tensor:  # noqa: ANN401

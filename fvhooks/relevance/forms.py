@@ -44,11 +44,23 @@ class Form:
     given: Attributor
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not self.is_bound and not callable(self.given):
+            raise UnsupportedModelError(
+                f"Expected an attributor: a Captum class, an object with `attribute`, or a function, got "
+                f"{type(self.given).__name__} {self.given!r}. Pass the class itself, such as "
+                "captum.attr.LayerIntegratedGradients."
+            )
+        self._refuse_other_kinds(self._inner)
+
+    @property
+    def _inner(self) -> Any:  # noqa: ANN401
+        return self.given.func if isinstance(self.given, partial) else self.given
+
     @property
     def name(self) -> str:
-        """What to call it in errors."""
-        inner = self.given.func if isinstance(self.given, partial) else self.given
-        return getattr(inner, "__name__", type(inner).__name__)
+        """What to call it."""
+        return getattr(self._inner, "__name__", type(self._inner).__name__)
 
     @property
     def is_bound(self) -> bool:
@@ -67,7 +79,7 @@ class Form:
 
     @property
     def _is_direct(self) -> bool:
-        if inspect.isclass(self.given) or isinstance(self.given, partial):
+        if inspect.isclass(self._inner):
             return False
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         parameters = inspect.signature(self.given).parameters.values()
@@ -87,12 +99,29 @@ class Form:
             several = isinstance(_innermost(self.given).layer, (list, tuple))
             raw = self.given.attribute(images, target=target, **self.options)
         elif self._is_direct:
-            several, raw = True, self.given(model, list(layers), images, target, **self.options)
+            raw = self.given(model, list(layers), images, target, **self.options)
             several = isinstance(raw, (list, tuple))
         else:
             several = len(layers) > 1
-            raw = self.given(model, together).attribute(images, target=target, **self.options)
+            made = self.given(model, together)
+            self._refuse_other_kinds(made)
+            raw = made.attribute(images, target=target, **self.options)
+            several = several and isinstance(raw, (list, tuple))
         return list(raw) if several else [raw]
+
+    def _refuse_other_kinds(self, attributor: Any) -> None:  # noqa: ANN401
+        """Captum has attributors of inputs and of neurons too; some take a layer for another argument."""
+        from captum.attr import Attribution, LayerAttribution  # noqa: PLC0415 - loads matplotlib
+
+        inner = _innermost(attributor)
+        kind = inner if inspect.isclass(inner) else type(inner)
+        foreign = issubclass(kind, Attribution) and not issubclass(kind, LayerAttribution)
+        if foreign or (self.is_bound and not hasattr(inner, "layer")):
+            raise UnsupportedModelError(
+                f"Expected a layer attributor such as LayerIntegratedGradients, got {kind.__name__}, which "
+                "attributes to no layer. Pass Captum's attributor for layers; a NoiseTunnel goes around one: "
+                "lambda model, layer: NoiseTunnel(LayerGradientXActivation(model, layer))."
+            )
 
     def _check_binding(self, model: nn.Module, layers: Sequence[nn.Module]) -> None:
         inner = _innermost(self.given)

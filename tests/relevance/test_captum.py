@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from captum.attr import (
+    IntegratedGradients,
     InternalInfluence,
     LayerConductance,
     LayerDeepLift,
@@ -15,10 +16,12 @@ from captum.attr import (
     LayerGradientXActivation,
     LayerIntegratedGradients,
     NoiseTunnel,
+    Saliency,
 )
 from torch import nn
 
 import fvhooks as fv
+from fvhooks.demo import TopK
 from fvhooks.errors import (
     ImageError,
     LayerNotFoundError,
@@ -219,6 +222,11 @@ def test_a_unit_at_one_position(classifier: fv.HookedModel) -> None:
         (fv.Unit("3", 4), "from 0 to 3, the channels of '3', got 4"),
         (fv.Unit.logit(9), "got 9"),
         (torch.rand(3), "Expected target to be an output"),
+        (None, r"got None\. For what the model predicts pass hooked.module"),
+        ("cat", "got str 'cat'"),
+        ([[0], [1, 2], [0]], r"got list \[\[0\], \[1, 2\], \[0\]\]"),
+        (True, "got bool True"),
+        (torch.tensor([True, False, True]), r"shape \(3,\) and type torch.bool"),
     ],
 )
 def test_a_target_that_does_not_exist(target: Any, said: str, classifier: fv.HookedModel) -> None:
@@ -268,3 +276,119 @@ def test_a_module_that_returns_a_tuple_of_one() -> None:
     hooked = fv.attach(Model(), input_shape=(3, 8, 8))
     found = attribute(hooked, torch.rand(2, 3, 8, 8), ["block[0]", "block.conv"], 1)
     torch.testing.assert_close(found["block[0]"], found["block.conv"])
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32])
+def test_whole_numbers_of_any_type_are_targets(dtype: torch.dtype, classifier: fv.HookedModel) -> None:
+    images, target = torch.rand(2, 3, 10, 10), torch.tensor([0, 4])
+    got = attribute(classifier, images, ["1"], target.to(dtype))["1"]
+    torch.testing.assert_close(got, attribute(classifier, images, ["1"], target)["1"])
+
+
+def test_targets_made_in_inference_mode(classifier: fv.HookedModel) -> None:
+    images = torch.rand(2, 3, 10, 10)
+    with torch.inference_mode():
+        target = classifier.module(images).argmax(1)
+    got = attribute(classifier, images, ["1"], target)["1"]
+    torch.testing.assert_close(got, attribute(classifier, images, ["1"], target.tolist())["1"])
+
+
+def test_one_name_and_the_same_name_twice(classifier: fv.HookedModel) -> None:
+    images = torch.rand(2, 3, 10, 10)
+    expected = attribute(classifier, images, ["3"], 1)["3"]
+    options = {"attr_dim_summation": False}
+    found = attribute(classifier, images, "3", 1)
+    twice = attribute(classifier, images, ["3", "3"], 1, attributor=LayerGradCam, options=options)
+    torch.testing.assert_close(found["3"], expected)
+    assert list(found) == list(twice) == ["3"]
+    assert twice["3"].shape == expected.shape
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "said"),
+    [
+        ({"layers": []}, MissingInputError, r"got none\. hooked\.layers"),
+        ({"layers": ["1", "logits"]}, UnsupportedModelError, r"'logits'.*Attribute to a layer before them"),
+        ({"images": torch.rand(0, 3, 10, 10)}, ImageError, r"one image or more.*\(0, 3, 10, 10\)"),
+        ({"batch_size": 0}, MissingInputError, "got batch_size=0"),
+        ({"batch_size": -1}, MissingInputError, "got batch_size=-1"),
+    ],
+)
+def test_nothing_to_attribute(
+    asked: dict, error: type[Exception], said: str, classifier: fv.HookedModel
+) -> None:
+    given = {"images": torch.rand(2, 3, 10, 10), "layers": ["1"], "target": 0} | asked
+    with pytest.raises(error, match=said):
+        attribute(classifier, **given)
+
+
+@pytest.mark.parametrize(
+    ("result", "error", "said"),
+    [
+        (None, UnsupportedModelError, r"tensor at layer '1', got NoneType.*torch\.as_tensor"),
+        ([torch.zeros(2, 6, 8, 8).numpy()], UnsupportedModelError, "got ndarray"),
+        (torch.zeros(2, 6, 8, 8).numpy(), UnsupportedModelError, "got ndarray"),
+        ([torch.zeros(2, 6, 8, 8)] * 2, ShapeError, r"each of the 1 layers '1', got 2 \(Tensor, Tensor\)"),
+        ([], ShapeError, "got 0"),
+    ],
+)
+def test_a_function_that_gives_something_else(
+    result: Any, error: type[Exception], said: str, classifier: fv.HookedModel
+) -> None:
+    def mistaken(model: nn.Module, layers: list, images: torch.Tensor, target: int) -> Any:
+        return result
+
+    with pytest.raises(error, match=f"mistaken to give a .*{said}"):
+        attribute(classifier, torch.rand(2, 3, 10, 10), ["1"], 0, attributor=mistaken)
+
+
+def test_a_function_with_some_arguments_filled_in(classifier: fv.HookedModel) -> None:
+    def constant(model: nn.Module, layers: list, images: torch.Tensor, target: int, scale: float) -> list:
+        return [torch.full((len(images), 6, 8, 8), scale)]
+
+    filled = partial(constant, scale=3.0)
+    assert attribute(classifier, torch.rand(2, 3, 10, 10), ["1"], 0, attributor=filled)["1"].unique() == 3
+
+
+@pytest.mark.parametrize("kind", [Saliency, IntegratedGradients])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda kind, module: kind,
+        lambda kind, module: kind(module),
+        lambda kind, module: NoiseTunnel(kind(module)),
+        lambda kind, module: lambda model, layer: kind(model),
+    ],
+)
+def test_attributors_of_the_input_are_refused(kind: type, form: Any, classifier: fv.HookedModel) -> None:
+    given = form(kind, classifier.module)
+    with pytest.raises(UnsupportedModelError, match=f"as LayerIntegratedGradients, got {kind.__name__}"):
+        attribute(classifier, torch.rand(2, 3, 10, 10), ["1"], 0, attributor=given)
+
+
+def test_a_name_is_no_attributor(classifier: fv.HookedModel) -> None:
+    with pytest.raises(UnsupportedModelError, match=r"got str 'LayerLRP'\. Pass the class itself"):
+        attribute(classifier, torch.rand(2, 3, 10, 10), ["1"], 0, attributor="LayerLRP")
+
+
+@pytest.mark.parametrize("attributor", [None, FlowLRP])
+def test_a_layer_behind_the_target(attributor: Any, classifier: fv.HookedModel) -> None:
+    with pytest.raises(MissingInputError, match=r"got '3', which comes after the target's layer '1'"):
+        attribute(classifier, torch.rand(2, 3, 10, 10), ["0", "3"], fv.Unit("1", 0), attributor=attributor)
+
+
+def test_relevance_while_an_edit_needs_several_images() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    hooked = fv.attach(net, input_shape=(3, 8, 8))
+    with hooked.edit({fv.Unit("1", 1): "mean"}):
+        found = attribute(hooked, torch.rand(4, 3, 16, 16), ["0"], 1)  # a size that was not probed before
+    assert found["0"].shape == (4, 4, 14, 14)
+
+
+def test_the_latents_of_the_targets_own_layer() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+    hooked = fv.attach(net, input_shape=(3, 8, 8)).with_sae("1", TopK(4, 16, k=2))
+    images = torch.rand(2, 3, 8, 8)
+    hand = LayerGradientXActivation(hooked.trunk("1"), hooked.modules["1/sae"]).attribute(images, target=2)
+    assert hand.abs().max() > 0
+    torch.testing.assert_close(attribute(hooked, images, ["1/sae"], fv.Unit("1", 2))["1/sae"], hand.detach())
