@@ -147,11 +147,12 @@ class Layout:
     def of(cls, shape: tuple[int, ...], image_size: tuple[int, int] | None = None) -> "Layout":
         """The layout of activations of that shape (first axis: images).
 
+        A shape alone never tells attention heads from a map: they have `of_heads`, for who knows.
+
         Args:
-            shape: 2 to 4 sizes: `n c`, `n t c`, `n c h w`, `n h w c` or `n t head d_head`.
+            shape: 2 to 4 sizes: `n c`, `n t c`, `n c h w` or `n h w c`.
             image_size: height and width of the model's input. Its aspect tells patch tokens from the tokens
-                before them, and maps with the channel first, maps with the channel last and heads from each
-                other. Heads as many as they are wide look like a map; `of_heads` knows better.
+                before them, and maps with the channel first from maps with the channel last.
 
         Raises:
             ShapeError: a shape with another number of axes.
@@ -163,8 +164,6 @@ class Layout:
                 prefix, grid = _token_grid(tokens, image_size or (1, 1))
                 return cls("tokens", channels, grid, prefix)
             case (_, first, second, third):
-                if image_size and _is_heads((first, second, third), image_size):
-                    return cls.of_heads((first, second, third), image_size)
                 if _is_channels_last((first, second, third), image_size or (1, 1)):
                     return cls("channels_last", third, (first, second))
                 return cls("map", first, (second, third))
@@ -264,23 +263,6 @@ def _is_channels_last(shape: tuple[int, int, int], image_size: tuple[int, int]) 
     first = abs(math.log(shape[0] / shape[1]) - aspect)
     last = abs(math.log(shape[1] / shape[2]) - aspect)
     return last > 0.05 and first < last / 4
-
-
-def _is_heads(shape: tuple[int, int, int], image_size: tuple[int, int]) -> bool:
-    """Whether no two neighbouring axes have the image's aspect, and the first counts the tokens of a grid."""
-    tokens, heads, width = shape
-    if _has_aspect((heads, width), image_size) or _has_aspect((tokens, heads), image_size):
-        return False
-    prefix, grid = _token_grid(tokens, image_size)
-    return prefix in _COMMON_PREFIXES and min(grid) > 1
-
-
-def _has_aspect(grid: tuple[int, int], image_size: tuple[int, int]) -> bool:
-    """Whether a grid may be the image at a lower resolution, its sides rounded up or down."""
-    (rows, columns), (height, width) = grid, image_size
-    if height == width:
-        return rows == columns
-    return abs(rows * width - columns * height) <= max(height, width)
 
 
 def _token_grid(tokens: int, image_size: tuple[int, int]) -> tuple[int, tuple[int, int]]:

@@ -186,28 +186,20 @@ def test_maps_with_the_channel_first_or_last(
 
 
 FOUR_AXES = {  # shape for one image, size of the image, kind
-    "ViT-Ti": ((197, 3, 64), (224, 224), "heads"),
-    "ViT-B/32": ((50, 12, 64), (224, 224), "heads"),
-    "ViT-L, few tokens": ((17, 16, 64), (32, 32), "heads"),
-    "no CLS": ((64, 4, 32), (32, 32), "heads"),
-    "registers": ((261, 6, 64), (224, 224), "heads"),
-    "wide image": ((1 + 7 * 14, 3, 64), (112, 224), "heads"),
+    "map as high as a pool made it": ((64, 7, 1), (224, 224), "map"),
+    "map of as many channels as a grid has places": ((64, 8, 16), (64, 64), "map"),
+    "heads of a ViT, which only a name can tell": ((197, 3, 64), (224, 224), "map"),
     "CIFAR map": ((17, 8, 8), (32, 32), "map"),
     "map of a wide image, rounded": ((64, 4, 7), (32, 50), "map"),
     "map of few places": ((50, 1, 1), (224, 224), "map"),
     "Swin": ((49, 49, 96), (392, 392), "channels_last"),
     "Swin on CIFAR": ((8, 8, 64), (32, 32), "channels_last"),
-    "heads as many as wide": ((65, 8, 8), (32, 32), "map"),  # the name must say it
 }
 
 
 @pytest.mark.parametrize(("shape", "image", "kind"), FOUR_AXES.values(), ids=FOUR_AXES)
-def test_heads_are_told_from_maps(shape: tuple[int, ...], image: tuple[int, int], kind: str) -> None:
+def test_a_shape_of_four_axes_is_a_map(shape: tuple[int, ...], image: tuple[int, int], kind: str) -> None:
     layout = fv.Layout.of((2, *shape), image)
     assert layout.kind == kind
     activations = torch.randn(2, *shape)
     assert layout.to_channels(activations).shape == (2, layout.channels, layout.positions)
-
-
-def test_without_a_size_of_the_image_nothing_is_taken_for_heads() -> None:
-    assert fv.Layout.of((2, 64, 3, 5)).kind == "map"

@@ -90,7 +90,8 @@ def _put(value: Any, path: tuple[str, ...], tensor: torch.Tensor) -> Any:  # noq
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     changed = copy.copy(value)
     if isinstance(value, dict):
-        changed[item] = _put(value[item], rest, tensor)
+        key = _key(value, item)
+        changed[key] = _put(value[key], rest, tensor)
     else:
         setattr(changed, item, _put(getattr(value, item), rest, tensor))
     return changed
@@ -134,7 +135,7 @@ def _item(value: Any, item: str, module: str) -> Any:  # noqa: ANN401
         return _head(value, item, module)
     try:
         if isinstance(value, dict):
-            return value[item]
+            return value[_key(value, item)]
         if isinstance(value, (tuple, list)):
             return value[int(item)]
         return getattr(value, item)
@@ -143,10 +144,14 @@ def _item(value: Any, item: str, module: str) -> Any:  # noqa: ANN401
         raise LayerNotFoundError(f"Layer {module!r} returns nothing at [{item}]. There: {there}.") from error
 
 
+def _key(value: dict[Any, Any], item: str) -> Any:  # noqa: ANN401 - keys may be numbers
+    """The key of a dictionary that is written that way."""
+    return item if item in value else next((key for key in value if str(key) == item), item)
+
+
 def _head(value: torch.Tensor, item: str, module: str) -> torch.Tensor:
     """One head of (image, token, head, d_head); a map's rows are no items of it."""
-    is_hook_point = module.rpartition(".")[2].startswith("hook_")
-    if value.ndim != 4 or not (names_heads(module) or (is_hook_point and len({*value.shape[1:]}) == 3)):
+    if value.ndim != 4 or not names_heads(module):
         raise LayerNotFoundError(
             f"Layer {module!r} returns one tensor {tuple(value.shape)}, which has no item [{item}]: "
             f"only heads (image, token, head, d_head) have. Ask for {module!r}."

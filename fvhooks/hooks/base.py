@@ -136,9 +136,12 @@ class HookedModel(Autoencoded):
                 raise ImageError(f"The model's input shape is not known; {advice}")
             x = 0.5 + 0.2 * torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
         key = tuple(x.shape[1:])
-        if key not in self._probes:
-            self._probes[key] = run_probe(self, self.normalize(x))
-        return self._probes[key]
+        known = self._probes.get(key)
+        if known is None:
+            known = run_probe(self, self.normalize(x))
+            if not self.is_edited:  # an edit ends, what is known stays
+                self._probes[key] = known
+        return known
 
     @contextmanager
     def edit(self, edits: "Mapping[Target, Value]", *, store: Any = None) -> "Iterator[HookedModel]":  # noqa: ANN401
@@ -165,13 +168,15 @@ class HookedModel(Autoencoded):
         Raises:
             LayerNotFoundError: no such layer, or one that never runs.
             ShapeError: a channel, position, direction or value that does not fit the layer.
-            MissingInputError: an unknown word, or values of other images where the batch has one.
+            MissingInputError: no target, no value or an unknown word, or values of other images where the
+                batch has one.
         """
-        from fvhooks.hooks.edits import edited  # noqa: PLC0415 - they hold a HookedModel
+        from fvhooks.hooks.edits import checked, edited, layer_of  # noqa: PLC0415 - they hold a HookedModel
 
-        layers = {target if isinstance(target, str) else target.layer for target in edits}
+        edits = checked(edits)
+        layers = {layer_of(target) for target in edits}
         by_mean = {
-            target if isinstance(target, str) else target.layer
+            layer_of(target)
             for target, value in edits.items()
             if isinstance(value, str) and value == "mean" and store is not None
         }

@@ -9,7 +9,8 @@ from jaxtyping import Float
 
 from fvhooks.errors import MissingInputError, ShapeError, UnsupportedModelError
 from fvhooks.hooks.latents import image_sizes, spliced
-from fvhooks.hooks.taps import at_start, rewritten
+from fvhooks.hooks.probes import LayerInfo, layout_of
+from fvhooks.hooks.taps import at_start, rewritten, uncompiled
 from fvhooks.units import LOGITS, Direction, Layout, Unit
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def edited(
     """
     by_layer: dict[str, list[tuple[Target, Value]]] = {}
     for target, value in edits.items():
-        layer = target if isinstance(target, str) else target.layer
+        layer = layer_of(target)
         if layer == LOGITS:
             raise UnsupportedModelError(
                 "The logits are what the model returns, no module's output; edit the layer that makes them."
@@ -44,13 +45,14 @@ def edited(
         by_layer.setdefault(hooked.resolve(layer), []).append((target, value))
     for layer, targets in by_layer.items():
         _check(hooked, layer, targets)
+    known = {layer: hooked.probe()[layer] for layer in by_layer}  # before anything is edited
     sizes: list[tuple[int, int]] = []
 
     def notice(given: list[Any]) -> None:
         sizes[:] = image_sizes(given)
 
     def rewrite(layer: str, activations: torch.Tensor) -> torch.Tensor:
-        layout = _layout(hooked, layer, tuple(activations.shape), sizes)
+        layout = _layout(hooked, known[layer], tuple(activations.shape), sizes)
         channels = layout.to_channels(activations).clone()
         for target, value in by_layer[layer]:
             _replace(channels, layout, target, value, means.get(layer))
@@ -61,27 +63,45 @@ def edited(
         at_start(hooked.model, notice),
         rewritten(hooked.modules, names, rewrite, model=hooked.model),
         spliced(hooked),
+        uncompiled(),
     ):
         yield
 
 
+def checked(edits: Mapping[Any, Any]) -> dict[Target, Value]:
+    """The edits, once each of them is from a target to a value.
+
+    Raises:
+        MissingInputError: one is not.
+    """
+    for target, value in edits.items():
+        if not isinstance(target, (Unit, Direction, str)):
+            raise MissingInputError(
+                f"Expected a unit, a direction or the name of a layer to edit, got {target!r}. "
+                "A channel of a layer is fvhooks.Unit(layer, channel)."
+            )
+        if value not in ("mean", "resample") if isinstance(value, str) else not callable(value):
+            _as_tensor(value)
+    return dict(edits)
+
+
+def layer_of(target: Target) -> str:
+    """The layer that a target lies in."""
+    return target if isinstance(target, str) else target.layer
+
+
 def _layout(
-    hooked: "HookedModel", layer: str, shape: tuple[int, ...], sizes: list[tuple[int, int]]
+    hooked: "HookedModel", known: LayerInfo, shape: tuple[int, ...], sizes: list[tuple[int, int]]
 ) -> Layout:
     """The layout in this pass, whose images may be larger than those of the probe."""
-    known = hooked.probe()[layer]
-    if known.shape == shape[1:] or not sizes:
-        return hooked.layout(layer)
-    return hooked.adapter.layout(layer, shape, sizes[0]) or hooked.layout(layer)
+    if known.layout is not None and (known.shape == shape[1:] or not sizes):
+        return known.layout
+    return layout_of(hooked, known.name, shape, sizes[0])
 
 
 def _check(hooked: "HookedModel", layer: str, targets: list[tuple[Target, Value]]) -> None:
     layout = hooked.layout(layer)
-    for target, value in targets:
-        if isinstance(value, str) and value not in ("mean", "resample"):
-            raise MissingInputError(
-                f"Expected a number, 'mean', 'resample', a tensor or a function, got {value!r}."
-            )
+    for target, _ in targets:
         if isinstance(target, Unit):
             if target.channel >= layout.channels:
                 raise ShapeError(
@@ -119,6 +139,16 @@ def _replace(
     channels[where] = _new(value, before, mean)
 
 
+def _as_tensor(value: Any) -> torch.Tensor:  # noqa: ANN401 - the check is what the function is for
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise MissingInputError(
+            "Expected a number, 'mean', 'resample', a tensor or a function of the values that were there "
+            f"that returns numbers, got {value!r}."
+        ) from error
+
+
 def _new(value: Value, before: torch.Tensor, mean: torch.Tensor | None) -> torch.Tensor:
     if isinstance(value, str):
         if value == "mean" and mean is not None:
@@ -131,7 +161,7 @@ def _new(value: Value, before: torch.Tensor, mean: torch.Tensor | None) -> torch
         # another image's values stay natural
         return before.roll(1, 0) if value == "resample" else before.mean(0, keepdim=True).expand_as(before)
     given = value(before) if callable(value) and not isinstance(value, torch.Tensor) else value
-    new = torch.as_tensor(given).to(before)
+    new = _as_tensor(given).to(before)
     try:
         return new.expand_as(before)
     except RuntimeError as error:

@@ -166,9 +166,7 @@ def spliced(hooked: "HookedModel", wanted: Iterable[str] = ()) -> Iterator[None]
     sites = {layer: Address.parse(coder.site) for layer, coder in coders.items()}
     modules = hooked.adapter.modules(hooked.model)
     with ExitStack() as stack:
-        stack.enter_context(
-            at_start(hooked.model, lambda given: sizes.__setitem__(slice(None), image_sizes(given) or sizes))
-        )
+        stack.enter_context(at_start(hooked.model, notice))
         stack.enter_context(rewritten(modules, sites, rewrite, model=hooked.model))
         for coder in coders.values():
             coder.carrier.is_spliced = True

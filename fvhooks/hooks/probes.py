@@ -110,11 +110,8 @@ class Probe(Mapping[str, LayerInfo]):
         Raises:
             LayerNotFoundError: no such layer, or its output has no channels.
         """
-        layout = self[name].layout
-        if layout is None:
-            shape = self[name].shape
-            raise LayerNotFoundError(f"Layer {name!r} has no channel axis: it gives {shape} for one image.")
-        return layout
+        info = self[name]
+        return _with_channels(info.layout, name, info.shape)
 
     def __str__(self) -> str:
         rows = [
@@ -123,6 +120,32 @@ class Probe(Mapping[str, LayerInfo]):
         ]
         rows += [f"{name:40s} never fires" for name in self.silent]
         return "\n".join(rows)
+
+
+def layout_of(
+    hooked: "HookedModel", layer: str, shape: tuple[int, ...], image_size: tuple[int, int]
+) -> Layout:
+    """The layout of what a layer gave for images of that size, which need not be those of the probe.
+
+    Args:
+        hooked: the model.
+        layer: its name.
+        shape: of what it gave (first axis: images).
+        image_size: height and width of the images.
+
+    Raises:
+        LayerNotFoundError: there are no channels.
+    """
+    return _with_channels(hooked.adapter.layout(layer, shape, image_size), layer, shape[1:])
+
+
+def _with_channels(layout: Layout | None, layer: str, shape: tuple[int, ...]) -> Layout:
+    if layout is None:
+        raise LayerNotFoundError(
+            f"Layer {layer!r} has no channel axis: it gives {shape} for one image. It can be read, and has "
+            "no units; hooked.probe() shows the layers that have."
+        )
+    return layout
 
 
 def run_probe(hooked: "HookedModel", images: torch.Tensor) -> Probe:

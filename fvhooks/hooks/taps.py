@@ -5,9 +5,11 @@ An `ExitStack` owns every handle from its birth, so that an error half way throu
 model or in the caller's block leaves nothing attached.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -117,7 +119,8 @@ def rewritten(
         rewrite: gives the tensor to go on with; the same one where nothing changes.
         model: what holds the modules; the calls of each are counted anew in each of its passes. Without it
             the block runs it once.
-        inputs: rewrite the first input of the modules instead of their output.
+        inputs: rewrite the first tensor that the modules are given, by position or by keyword, instead of
+            their output.
     """
     calls: dict[str, int] = {}
     by_module: dict[str, list[tuple[str, Address]]] = {}
@@ -137,19 +140,36 @@ def rewritten(
     def forward_hook(module_name: str) -> Callable[[nn.Module, Any, Any], Any]:
         return lambda _module, _inputs, output: passed_on(module_name, output)
 
-    def input_hook(module_name: str) -> Callable[[nn.Module, Any], Any]:
-        return lambda _module, given: (passed_on(module_name, given[0]), *given[1:])
+    def input_hook(module_name: str) -> Callable[[nn.Module, Any, Any], Any]:
+        return lambda _module, given, named: _with_first_input(given, named, partial(passed_on, module_name))
 
     with ExitStack() as stack:
         if model is not None:
             stack.enter_context(at_start(model, lambda _given: calls.clear()))
         for name in by_module:
             if inputs:
-                handle = modules[name].register_forward_pre_hook(input_hook(name))
+                handle = modules[name].register_forward_pre_hook(input_hook(name), with_kwargs=True)
             else:
                 handle = modules[name].register_forward_hook(forward_hook(name))
             stack.callback(handle.remove)
         yield
+
+
+def _with_first_input(
+    given: tuple[Any, ...], named: dict[str, Any], change: Callable[[Any], Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What a module is given, its first tensor changed."""
+    place = _first_tensor(given, named)
+    if isinstance(place, int):
+        return (*given[:place], change(given[place]), *given[place + 1 :]), named
+    return given, named | {place: change(named[place])}
+
+
+def _first_tensor(given: tuple[Any, ...], named: Mapping[str, Any]) -> int | str:
+    """Where a module's first tensor stands among what it is given; the first place where there is none."""
+    places: list[tuple[int | str, Any]] = [*enumerate(given), *named.items()]
+    tensors = [place for place, value in places if isinstance(value, torch.Tensor)]
+    return next(iter(tensors or [place for place, _ in places]), 0)
 
 
 @contextmanager
@@ -173,6 +193,17 @@ def run(model: Callable[[Any], Any], x: Any) -> Any | None:  # noqa: ANN401
         return None
 
 
+def uncompiled() -> AbstractContextManager[Any]:
+    """No compiled code inside the block, which ignores hooks that came after its first run.
+
+    Where the compiler was never imported nothing is compiled and nothing is done: to import it takes seconds.
+    """
+    stance: AbstractContextManager[Any] = nullcontext()
+    if "torch._dynamo" in sys.modules:
+        stance = torch.compiler.set_stance("force_eager")
+    return stance
+
+
 @contextmanager
 def borrowed(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, frozen weights and no compiled code inside the block, everything as it was behind it.
@@ -188,8 +219,7 @@ def borrowed(model: nn.Module) -> Iterator[None]:
             module.training = False
         for parameter in learning:
             parameter.requires_grad = False
-        # compiled code ignores hooks that came after its first run
-        with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
+        with uncompiled() if compiled else nullcontext():
             yield
     finally:
         for module in training:

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import nn
 
-from fvhooks.errors import LayerNotFoundError
 from fvhooks.hooks.base import HookedModel
 from fvhooks.hooks.latents import spliced
+from fvhooks.hooks.probes import layout_of
 from fvhooks.hooks.taps import borrowed
 from fvhooks.units import LOGITS
 
@@ -17,9 +17,7 @@ class ImagesToLogits(nn.Module):
     def __init__(self, hooked: HookedModel) -> None:
         super().__init__()
         self.model = hooked.model
-        self._hooked = (
-            hooked,
-        )  # in a tuple, since a HookedModel's cached module would be a cycle of submodules
+        self._hooked = (hooked,)  # in a tuple: a HookedModel's cached module would be a cycle of submodules
         self.training = hooked.model.training
 
     def forward(self, images: Shaped[torch.Tensor, "image rgb y x"]) -> Float[torch.Tensor, "image output"]:
@@ -54,10 +52,6 @@ class Trunk(nn.Module):
         if self.layer == LOGITS:
             return activations
         size = (int(images.shape[-2]), int(images.shape[-1]))
-        layout = hooked.adapter.layout(self.layer, tuple(activations.shape), size)
-        if layout is None:
-            raise LayerNotFoundError(
-                f"Layer {self.layer!r} has no channel axis: it gives {tuple(activations.shape)}."
-            )
+        layout = layout_of(hooked, self.layer, tuple(activations.shape), size)
         channels = layout.to_channels(activations)
         return channels.mean(-1) if self.position is None else channels[..., layout.index(self.position)]

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from tqdm.auto import tqdm
 
-from fvhooks.errors import LayerNotFoundError, NonFiniteError
+from fvhooks.errors import NonFiniteError
 from fvhooks.hooks import HookedModel
+from fvhooks.hooks.probes import layout_of
 from fvhooks.synthesis.images import Parametrization
 from fvhooks.synthesis.objectives import Objective, Seen
 from fvhooks.synthesis.transforms import Transform
@@ -148,10 +149,7 @@ def look(
 def _as_channels(
     hooked: HookedModel, layer: str, values: torch.Tensor, size: tuple[int, int]
 ) -> Float[torch.Tensor, "picture channel position"]:
-    layout = hooked.adapter.layout(layer, tuple(values.shape), size)
-    if layout is None:
-        raise LayerNotFoundError(f"Layer {layer!r} has no channel axis: it gives {tuple(values.shape)}.")
-    return layout.to_channels(values).float()
+    return layout_of(hooked, layer, tuple(values.shape), size).to_channels(values).float()
 
 
 def _loss(

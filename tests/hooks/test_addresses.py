@@ -26,6 +26,15 @@ def test_other_names_are_refused(name: str) -> None:
         Address.parse(name)
 
 
+def test_whole_numbers_may_be_the_keys_of_a_dictionary() -> None:
+    output = {0: A, 1: {7: B}}
+    assert list(tensors_in(output)) == ["[0]", "[1][7]"]
+    address = Address.parse("layer[1][7]")
+    assert address.select(output) is B
+    assert address.put(output, A) == {0: A, 1: {7: A}}
+    assert output[1] == {7: B}
+
+
 @dataclass
 class Output:
     last: torch.Tensor
@@ -84,7 +93,7 @@ def test_an_item_of_a_hook_point_is_a_head() -> None:
     assert Z[:, :, 1].any()
 
 
-def test_heads_as_many_as_they_are_wide_are_known_by_name() -> None:
+def test_heads_are_known_by_name() -> None:
     square = torch.randn(2, 17, 4, 4)
     assert torch.equal(Address.parse("attn.q.hook_out[3]").select(square), square[:, :, 3])
 
@@ -100,6 +109,7 @@ def test_a_head_that_is_not_there_is_an_error(item: str) -> None:
     [
         ("layer4", torch.zeros(2, 8, 4, 7)),
         ("layer4.hook_out", torch.zeros(2, 8, 4, 4)),
+        ("layer4.hook_out", torch.zeros(2, 64, 7, 3)),
         ("blocks.0.hook_in", torch.zeros(2, 17, 24)),
         ("blocks.0.attn.hook_pattern", torch.zeros(2, 3, 17, 17)),
     ],

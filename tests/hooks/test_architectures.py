@@ -1,4 +1,4 @@
-"""A dozen architectures of three libraries; `benchmarks/architectures.py` takes all through the main verbs."""
+"""A dozen architectures of three libraries; `benchmarks/architectures.py` takes all through the verbs."""
 
 import importlib.util
 import sys

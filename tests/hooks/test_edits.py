@@ -1,5 +1,8 @@
 """Interventions: what each kind of value writes where, and that nothing of a block outlives it."""
 
+import subprocess
+import sys
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +13,7 @@ import xarray as xr
 from torch import nn
 
 import fvhooks as fv
+from fvhooks.demo import TopK
 from fvhooks.errors import LayerNotFoundError, MissingInputError, ShapeError, UnsupportedModelError
 
 X = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -74,6 +78,11 @@ def with_channel(axis: int, channel: int, value: float) -> Any:
         return output.index_fill(axis, torch.tensor([channel]), value)
 
     return change
+
+
+def compiled_in_place(net: nn.Module) -> nn.Module:
+    net.compile(backend="eager")
+    return net
 
 
 LAYOUTS = {"conv": ("map", 1), "last": ("channels_last", -1), "tokens": ("tokens", -1), "flat": ("flat", -1)}
@@ -289,7 +298,9 @@ REFUSED = {
     "a call that never happens": ({"relu#2": 0.0}, LayerNotFoundError, "runs as 'relu', 'relu#1'"),
     "channel": ({fv.Unit("conv", 4): 0.0}, ShapeError, "'conv' has 4 channels, counted from 0; got 4"),
     "position": ({fv.Unit("conv", 0, (4, 0)): 0.0}, ShapeError, r"\(4, 0\) lies outside .* 4 × 4"),
-    "word": ({"conv": "zero"}, MissingInputError, "'mean', 'resample', a tensor or a function, got 'zero'"),
+    "word": ({"conv": "zero"}, MissingInputError, "'mean', 'resample', a tensor or a function .* got 'zero'"),
+    "no value": ({fv.Unit("conv", 0): None}, MissingInputError, "that returns numbers, got None"),
+    "no target": ({("conv", 1): 0.0}, MissingInputError, r"Expected a unit.* got \('conv', 1\). A channel"),
     "logits": ({fv.Unit.logit(0): 0.0}, UnsupportedModelError, "edit the layer that makes them"),
     "direction": (
         {fv.Direction("conv", np.ones(3), name="d"): 0.0},
@@ -304,6 +315,54 @@ def test_what_does_not_fit_is_refused_before_anything_runs(edits, error, message
     hooked = fv.attach(net, input_shape=(3, 8, 8))
     with untouched(net), pytest.raises(error, match=message), hooked.edit(edits):
         raise AssertionError("the block was entered")
+
+
+@pytest.mark.parametrize("value", [None, "mean"])
+def test_a_function_that_returns_no_numbers_is_named_by_what_it_returned(value, hooked) -> None:
+    with (
+        hooked.edit({fv.Unit("conv", 1): lambda _: value}),
+        pytest.raises(MissingInputError, match=f"that returns numbers, got {value!r}"),
+    ):
+        hooked.module(X)
+
+
+@pytest.mark.parametrize("build", [partial(torch.compile, backend="eager"), compiled_in_place])
+def test_a_compiled_model_that_has_run_is_edited_too(build, net) -> None:
+    compiled = build(net)
+    before = compiled(X)
+    hooked = fv.attach(compiled, input_shape=(3, 8, 8))
+    expected = by_hand(net, "conv", with_channel(1, 2, 5.0))
+    with hooked.edit({fv.Unit("conv", 2): 5.0}):
+        assert torch.allclose(compiled(X), expected)
+    assert torch.allclose(compiled(X), before)
+    assert not torch.allclose(before, expected)
+
+
+def test_an_edit_imports_no_compiler() -> None:
+    code = (
+        "import sys, torch, fvhooks as fv; from torch import nn\n"
+        "net = nn.Sequential(nn.Conv2d(3, 4, 3)); h = fv.attach(net, input_shape=(3, 8, 8))\n"
+        "with h.edit({'0': 0.0}): assert not h.module(torch.rand(1, 3, 8, 8)).any()\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_probe_of_an_edited_model_is_not_kept(hooked) -> None:
+    larger = torch.rand(2, 3, 12, 16)
+    with hooked.edit({"relu": -1.0}):
+        assert hooked.probe(larger)["relu"].signed
+        assert not hooked.probe()["relu"].signed  # known from before
+    assert not hooked.probe(larger)["relu"].signed
+
+
+def test_a_model_that_was_never_probed_can_be_edited_inside_a_block(hooked) -> None:
+    with hooked.edit({fv.Unit("conv", 1): 2.0}):
+        coded = hooked.with_sae("mix", TopK(5, 8, k=2))
+        with coded.edit({fv.Unit("conv", 2): 3.0}):
+            read = coded.read(X, ["conv"])["conv"]
+    assert (read[:, 1] == 2).all()
+    assert (read[:, 2] == 3).all()
 
 
 @pytest.mark.parametrize("value", [torch.zeros(5), lambda _: torch.zeros(5)], ids=["tensor", "function"])

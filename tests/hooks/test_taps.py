@@ -8,7 +8,7 @@ from torch import nn
 
 import fvhooks as fv
 from fvhooks.hooks.addresses import Address
-from fvhooks.hooks.taps import borrowed, observed, run, tap
+from fvhooks.hooks.taps import borrowed, observed, rewritten, run, tap
 
 
 def tapped(net: nn.Module, *names: str, **options):
@@ -99,6 +99,23 @@ def test_an_overwritten_tensor_is_noticed_and_a_copy_is_not() -> None:
         assert record.overwritten == ["0"]
         assert copied.overwritten == []
         assert torch.equal(copied.kept["0"], net[0](X))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda net, x: net(x), lambda net, x: net(input=x), lambda net, x: net(None, scale=2.0, input=x)],
+    ids=["position", "keyword", "behind others"],
+)
+def test_the_first_tensor_that_a_module_is_given_is_rewritten(call, untouched) -> None:
+    class Inner(nn.Module):
+        def forward(self, *given: object, scale: float = 1.0, **named: torch.Tensor) -> torch.Tensor:
+            (x,) = [value for value in (*given, *named.values()) if isinstance(value, torch.Tensor)]
+            return scale * x
+
+    net = Inner()
+    plain = call(net, X)
+    with untouched(net), rewritten({"a": net}, {"a": Address("a")}, lambda _, x: 3 * x, inputs=True):
+        assert torch.allclose(call(net, X), 3 * plain)
 
 
 def test_what_did_not_run_is_named() -> None:

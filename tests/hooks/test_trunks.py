@@ -6,7 +6,7 @@ from captum.attr import IntegratedGradients, LayerGradientXActivation, NoiseTunn
 from torch import nn
 
 import fvhooks as fv
-from fvhooks.errors import NonFiniteError
+from fvhooks.errors import LayerNotFoundError, NonFiniteError
 
 X = torch.rand(2, 3, 8, 8)
 
@@ -37,6 +37,13 @@ def test_the_module_gives_logits_of_images_in_unit_range(hooked, net) -> None:
 def test_the_trunk_gives_the_mean_of_each_channel(hooked, net) -> None:
     expected = net[:4]((X - 0.4) / 0.3).mean((2, 3))
     assert torch.allclose(hooked.trunk("3")(X), expected)
+
+
+def test_a_trunk_of_a_layer_without_channels_says_so() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Unflatten(1, (2, 2)))
+    trunk = fv.attach(net, input_shape=(3, 8, 8)).trunk("1")
+    with pytest.raises(LayerNotFoundError, match=r"no channel axis: it gives \(2, 2, 6, 6\) for one image"):
+        trunk(X)
 
 
 def test_the_trunk_computes_nothing_behind_its_layer(hooked, net) -> None:

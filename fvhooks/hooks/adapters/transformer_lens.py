@@ -40,8 +40,8 @@ class TransformerLensAdapter:
     specificity = 10
 
     def claims(self, model: nn.Module) -> bool:
-        """Whether a model has hook points and runs with hooks."""
-        return hasattr(model, "run_with_hooks") and isinstance(getattr(model, "hook_dict", None), dict)
+        """Whether a model runs with hooks, as any `HookedRootModule` does."""
+        return hasattr(model, "run_with_hooks")
 
     def modules(self, model: nn.Module) -> dict[str, nn.Module]:
         """The hook points, by their names in `hook_dict`; aliases such as `attn.hook_z` are answered to."""
@@ -84,10 +84,11 @@ class TransformerLensAdapter:
 
 
 def _hook_dict(model: nn.Module) -> dict[str, nn.Module]:
-    points = model.hook_dict
+    points = getattr(model, "hook_dict", None)
     if not isinstance(points, dict):
         raise LayerNotFoundError(
-            f"The hook_dict of {type(model).__name__} is no dictionary; call its setup()."
+            f"{type(model).__name__} runs with hooks, and its hook_dict should name its hook points; it is "
+            f"{type(points).__name__}. Call its setup()."
         )
     return points
 

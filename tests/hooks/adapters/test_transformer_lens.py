@@ -143,6 +143,23 @@ def test_a_gated_hook_says_how_to_enable_it(hooked, name: str, setter: str) -> N
             use()
 
 
+def test_a_root_without_hook_points_yet_says_how_it_gets_them() -> None:
+    class Root(HookedRootModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.point = nn.Conv2d(3, 4, 3), HookPoint()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.point(self.conv(x)).mean((2, 3))
+
+    root = Root()
+    hooked = fv.attach(root, input_shape=(3, 32, 32))
+    with pytest.raises(LayerNotFoundError, match=r"Root runs with hooks.* NoneType. Call its setup\(\)"):
+        _ = hooked.layers
+    root.setup()
+    assert hooked.layers == ["point", "logits"]
+
+
 def test_the_pass_ends_at_the_deepest_hook_point(bridge, hooked) -> None:
     ran: list[str] = []
     later = bridge.hook_dict["blocks.1.hook_in"]
