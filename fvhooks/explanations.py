@@ -1,8 +1,8 @@
 """One decision explained: which units carried it, where in the picture, and what they look for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,10 +11,18 @@ from jaxtyping import Float, Int
 
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
-from fvhooks.images import as_bytes, as_images
-from fvhooks.relevance.captum import Target, attribute
-from fvhooks.relevance.forms import Attributor
-from fvhooks.relevance.ranking import channel_sums
+from fvhooks.images import as_bytes
+from fvhooks.relevance.captum import attribute
+from fvhooks.relevance.forms import Attributor, Form, default_attributor
+from fvhooks.relevance.inputs import (
+    Target,
+    batches,
+    checked_images,
+    checked_layers,
+    checked_target,
+    probe_of,
+)
+from fvhooks.relevance.ranking import channel_sums, check_count, strongest
 from fvhooks.results import Result
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.rendering import visualize
@@ -30,7 +38,8 @@ class Explanation(Result):
     (image) and its `value`; for its strongest units `unit_of` (image, rank), their place along `unit`,
     `relevance` and `share` (image, rank; the part of all positive relevance), `where` (image, rank, row,
     column), the relevance of each position of the layer's grid, and `outside` (image, rank), the share of a
-    unit's relevance in tokens outside the picture. For each unit: `picture` (unit, rgb, py, px), what it
+    unit's positive relevance in tokens outside the picture. Where fewer units have positive relevance,
+    `unit_of` ends in −1 and all the others in NaN. For each unit: `picture` (unit, rgb, py, px), what it
     looks for, where that was made, and its top real images as a unit card has them.
     """
 
@@ -42,34 +51,21 @@ class Explanation(Result):
         return [Unit.parse(str(name)) for name in self.data["unit"].values]
 
 
-class ExplanationOptions(TypedDict, total=False):
-    """What `explain` can be told beside the essentials.
-
-    Args:
-        layer: where to look for units; by default the store's last layer before the logits.
-        k: how many units an image (4).
-        pictures: the recipe that shows what a unit looks for ("vital"); pictures of these units that there
-            are already; or None for real images alone.
-        steps: of the recipe, where it should not be its own number.
-        top: how many real images a unit (4).
-        show_progress: whether to draw a progress bar while pictures are made.
-    """
-
-    layer: str | None
-    k: int
-    pictures: str | Visualizations | None
-    steps: int | None
-    top: int
-    show_progress: bool
-
-
-def explain(
+def explain(  # noqa: PLR0913 - the public verb; all but five are keyword-only
     hooked: HookedModel,
     attributor: Attributor | None,
     images: Any,  # noqa: ANN401 - images as `as_images` takes them
-    target: Target | None,
+    target: Target | Any | None,  # noqa: ANN401 - what is no target is refused with advice
     store: Store,
-    **options: Unpack[ExplanationOptions],
+    *,
+    layer: str | None = None,
+    k: int = 4,
+    attribution: Mapping[str, Any] | None = None,
+    batch_size: int = 32,
+    pictures: str | Visualizations | None = "vital",
+    steps: int | None = None,
+    top: int = 4,
+    show_progress: bool = True,
 ) -> Explanation:
     """Captum says where a decision came from; this adds what the units that carried it look for.
 
@@ -84,27 +80,40 @@ def explain(
         images: one or several, `uint8` or in [0, 1].
         target: the output to explain, one an image, or an inner `Unit`; None: what the model predicts.
         store: statistics of real images that have the layer; with a data set its images are shown.
-        **options: see `ExplanationOptions`.
+        layer: where to look for units; by default the store's last layer before the logits.
+        k: how many units an image, at most; a unit without positive relevance is not one of them.
+        attribution: further arguments of the attributor's `attribute`, such as `{"n_steps": 20}`.
+        batch_size: images a call of the model or the attributor, at most.
+        pictures: the recipe that shows what a unit looks for; pictures of these units that there are
+            already; or None for real images alone.
+        steps: of the recipe, where it should not be its own number.
+        top: how many real images a unit.
+        show_progress: whether to draw a progress bar while pictures are made.
 
     Returns:
         The explanation, which shows itself.
 
     Raises:
-        MissingInputError: the store lacks the layer, or the pictures lack a unit.
+        MissingInputError: the store lacks the layer, the pictures lack a unit, or a target does not exist.
+        UnsupportedModelError: the attributor refuses the model, or the layer is the logits.
+        ImageError: no images, or images of a wrong range, type or channel count.
+        ValueError: fewer than one unit asked for.
     """
-    checked = as_images(images, channels=hooked.preprocessing.channels)
-    layer = hooked.resolve(options.get("layer") or _last_layer(store))
-    store.require(hooked, [layer])
-    found = _ranked(hooked, checked, layer, target, attributor, options.get("k", 4))
+    check_count(k)
+    checked = checked_images(hooked, images)
+    (inner,) = checked_layers(hooked, layer or _last_layer(store)).values()
+    store.require(hooked, [inner])
+    form = Form(default_attributor() if attributor is None else attributor, attribution or {})
+    found = _ranked(hooked, checked, inner, target, form, k=k, batch_size=batch_size)
     data = found.to_dataset()
-    data = data.assign(real_images(store, data, options.get("top", 4)))
+    data = data.assign(real_images(store, data, top))
     units = [Unit.parse(str(name)) for name in data["unit"].values]
-    vis = _pictures(hooked, store, units, options)
-    if vis is not None:
-        seen = vis.images.isel(seed=0).sel(unit=data["unit"].values).fillna(0).values
-        data = data.assign(picture=(("unit", "rgb", "py", "px"), as_bytes(seen)))
-        data.attrs["recipe"] = vis.recipe
-    return Explanation(data.assign_attrs(attributor=_name(attributor)))
+    vis = pictures
+    if isinstance(pictures, str) and units:
+        vis = visualize(hooked, units, recipe=pictures, store=store, steps=steps, show_progress=show_progress)
+    if isinstance(vis, Visualizations) and units:
+        data = _with_pictures(data, vis)
+    return Explanation(data.assign_attrs(attributor=form.name))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +122,7 @@ class _Ranked:
 
     images: Float[torch.Tensor, "image rgb y x"]
     logits: Float[torch.Tensor, "image output"]
-    target: Target
+    target: int | Unit | torch.Tensor
     layer: str
     layout: Layout
     relevance: Float[torch.Tensor, "image channel position"]
@@ -121,23 +130,32 @@ class _Ranked:
 
     def to_dataset(self) -> xr.Dataset:
         """Everything that is said of the images, with empty notes for the units."""
-        channels = list(dict.fromkeys(self.order.flatten().tolist()))
-        place = {channel: number for number, channel in enumerate(channels)}
         sums = self.relevance.sum(-1)
         chosen = torch.take_along_dim(sums, self.order, 1)
+        listed = chosen > 0
+        channels = list(dict.fromkeys(self.order[listed].tolist()))
+        place = {channel: number for number, channel in enumerate(channels)}
+        places = torch.full_like(self.order, -1)
+        places[listed] = torch.tensor(
+            [place[channel] for channel in self.order[listed].tolist()], dtype=torch.long
+        )
         parts = torch.take_along_dim(self.relevance, self.order[..., None], 1)
         inside = parts[..., self.layout.prefix :].reshape(*self.order.shape, *self.layout.grid)
-        outside = parts[..., : self.layout.prefix].sum(-1) / chosen.where(chosen != 0, torch.ones(()))
-        positive = sums.clamp(min=0).sum(1, keepdim=True).clamp(min=1e-12)
-        places = [[place[channel] for channel in row] for row in self.order.tolist()]
+        outside = _share(parts[..., : self.layout.prefix].clamp(min=0).sum(-1), parts.clamp(min=0).sum(-1))
+        share = _share(chosen, sums.clamp(min=0).sum(1, keepdim=True))
+
+        def of_listed(values: torch.Tensor) -> np.ndarray:
+            kept = listed.reshape(*listed.shape, *[1] * (values.ndim - 2))
+            return values.where(kept, torch.nan).numpy()
+
         arrays = {
             "photo": (("image", "rgb", "y", "x"), as_bytes(self.images.detach().cpu().numpy())),
             "prediction": ("image", self.logits.argmax(1).numpy()),
-            "unit_of": (("image", "rank"), np.array(places)),
-            "relevance": (("image", "rank"), chosen.numpy()),
-            "share": (("image", "rank"), (chosen / positive).numpy()),
-            "outside": (("image", "rank"), outside.numpy()),
-            "where": (("image", "rank", "row", "column"), inside.numpy()),
+            "unit_of": (("image", "rank"), places.numpy()),
+            "relevance": (("image", "rank"), of_listed(chosen)),
+            "share": (("image", "rank"), of_listed(share)),
+            "outside": (("image", "rank"), of_listed(outside)),
+            "where": (("image", "rank", "row", "column"), of_listed(inside)),
             "note": ("unit", np.full(len(channels), "", dtype=object)),
         }
         units = [Unit(self.layer, channel) for channel in channels]
@@ -145,28 +163,40 @@ class _Ranked:
         return self._with_target(data)
 
     def _with_target(self, data: xr.Dataset) -> xr.Dataset:
-        if isinstance(self.target, Unit) and not self.target.is_logit:
+        if isinstance(self.target, Unit):
             return data.assign_attrs(target=self.target.id)
-        given = self.target.channel if isinstance(self.target, Unit) else self.target
-        index = torch.as_tensor(given).cpu().expand(len(self.images))
+        index = torch.as_tensor(self.target).cpu().expand(len(self.images))
         values = torch.take_along_dim(self.logits, index[:, None], 1)[:, 0]
         return data.assign(target=("image", index.numpy()), value=("image", values.numpy()))
+
+
+def _share(
+    part: Float[torch.Tensor, "image rank"], whole: Float[torch.Tensor, "image ..."]
+) -> Float[torch.Tensor, "image rank"]:
+    """A part of what is positive; NaN where nothing is."""
+    return (part / whole).where(whole > 0, torch.nan)
 
 
 def _ranked(
     hooked: HookedModel,
     images: Float[torch.Tensor, "image rgb y x"],
     layer: str,
-    target: Target | None,
-    attributor: Attributor | None,
+    target: Any,  # noqa: ANN401 - a target, or None
+    form: Form,
+    *,
     k: int,
+    batch_size: int,
 ) -> _Ranked:
+    wanted = None if target is None else checked_target(target, len(images))
     with torch.no_grad():
-        logits = hooked.read(images, [LOGITS])[LOGITS].float().cpu()
-    wanted = logits.argmax(1) if target is None else target
-    raw = attribute(hooked, images, [layer], wanted, attributor=attributor)[layer]
-    layout = hooked.probe(images[:1]).layout(layer)
-    order = channel_sums(raw, layout).cpu().sort(stable=True, dim=1, descending=True).indices[:, :k]
+        read = [hooked.read(images[part], [LOGITS])[LOGITS] for part in batches(len(images), batch_size)]
+    logits = torch.cat(read).float().cpu()
+    wanted = logits.argmax(1) if wanted is None else wanted
+    raw = attribute(
+        hooked, images, [layer], wanted, attributor=form.given, options=form.options, batch_size=batch_size
+    )[layer]
+    layout = probe_of(hooked, images).layout(layer)
+    order = strongest(channel_sums(raw, layout).cpu(), k)
     return _Ranked(images, logits, wanted, layer, layout, layout.to_channels(raw.float()).cpu(), order)
 
 
@@ -180,25 +210,14 @@ def _last_layer(store: Store) -> str:
     return inner[-1]
 
 
-def _pictures(
-    hooked: HookedModel, store: Store, units: Sequence[Unit], options: ExplanationOptions
-) -> Visualizations | None:
-    pictures = options.get("pictures", "vital")
-    if pictures is None:
-        return None
-    if isinstance(pictures, str):
-        steps, shown = options.get("steps"), options.get("show_progress", True)
-        return visualize(hooked, list(units), recipe=pictures, store=store, steps=steps, show_progress=shown)
-    known = {str(name) for name in pictures.data["unit"].values}
-    missing = [unit.id for unit in units if unit.id not in known]
+def _with_pictures(data: xr.Dataset, vis: Visualizations) -> xr.Dataset:
+    """What each unit looks for."""
+    known = {str(name) for name in vis.data["unit"].values}
+    missing = [str(name) for name in data["unit"].values if str(name) not in known]
     if missing:
         raise MissingInputError(
             f"The pictures lack {', '.join(missing)}. Make them with fv.visualize, or pass pictures='vital'."
         )
-    return pictures
-
-
-def _name(attributor: Attributor | None) -> str:
-    if attributor is None:
-        return "LayerGradientXActivation"
-    return getattr(attributor, "__name__", type(attributor).__name__)
+    seen = vis.images.isel(seed=0).sel(unit=data["unit"].values).fillna(0).values
+    data = data.assign(picture=(("unit", "rgb", "py", "px"), as_bytes(seen)))
+    return data.assign_attrs(recipe=vis.recipe)

@@ -196,7 +196,7 @@ def _checked(
     expected = (images, *probe[node].shape)
     if tuple(raw.shape) != expected:
         hint = (
-            " LayerGradCam sums channels unless options={'attr_dim_summation': False}."
+            " LayerGradCam sums channels; give it the option {'attr_dim_summation': False}."
             if "GradCam" in form.name
             else ""
         )

@@ -1,10 +1,9 @@
 """Which units carried a decision: channels ranked by relevance, from any Captum result."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from fvhooks.errors import NonFiniteError, ShapeError
 from fvhooks.units import Layout, Unit
@@ -61,8 +60,7 @@ def top_units(
         NonFiniteError: NaN or infinite attributions.
         ValueError: fewer than one unit asked for.
     """
-    if k < 1:
-        raise ValueError(f"Expected to choose one unit or more, got k={k}.")
+    check_count(k)
     if isinstance(attributions, (tuple, list)):
         if len(attributions) != 1:
             raise ShapeError(
@@ -71,10 +69,20 @@ def top_units(
         attributions = attributions[0]
     sums = channel_sums(attributions, layout)
     if per_image:
-        return [_strongest(row, layer, k) for row in sums]
-    return _strongest(sums.mean(0), layer, k)
+        return [[Unit(layer, channel) for channel in row] for row in strongest(sums, k).tolist()]
+    return [Unit(layer, channel) for channel in strongest(sums.mean(0), k).tolist()]
 
 
-def _strongest(relevance: Float[torch.Tensor, " channel"], layer: str, k: int) -> list[Unit]:
-    order: Sequence[int] = relevance.sort(descending=True, stable=True).indices[:k].tolist()
-    return [Unit(layer, channel) for channel in order]
+def check_count(k: int) -> None:
+    """Refuse to choose no unit.
+
+    Raises:
+        ValueError: fewer than one unit asked for.
+    """
+    if k < 1:
+        raise ValueError(f"Expected to choose one unit or more, got k={k}.")
+
+
+def strongest(relevance: Float[torch.Tensor, "*image channel"], k: int) -> Int[torch.Tensor, "*image rank"]:
+    """The channels with the most relevance, strongest first; of equal ones the first."""
+    return relevance.sort(descending=True, stable=True, dim=-1).indices[..., :k]

@@ -38,7 +38,7 @@ def _decision(data: xr.Dataset, image: int, side: int | None) -> Markup:
     photo = one["photo"].values
     about = tag("div", tag("h3", text(_title(one))), tag("p", text(_about(one)), class_="fvh-subtitle"))
     header = tag("header", tag("img", src=data_uri(encode(photo, side or 224)), alt="The picture"), about)
-    lines = [_carrier(one, rank, side) for rank in range(one.sizes["rank"])]
+    lines = [_carrier(one, rank, side) for rank in range(one.sizes["rank"]) if int(one["unit_of"][rank]) >= 0]
     return tag("article", header, tag("ol", *lines, class_="fvh-carriers"), class_="fvh-decision")
 
 
@@ -53,18 +53,17 @@ def _about(one: xr.Dataset) -> str:
     said = f"the model predicts {predicted}"
     if "target" in one:
         said = "what the model predicts" if int(one["target"]) == predicted else said
-    shown = float(one["share"].clip(min=0).sum())
-    return (
-        f"{said} · relevance at {one.attrs['layer']} by {one.attrs['attributor']} · "
-        f"these units carry {100 * shown:.0f} % of what speaks for it"
-    )
+    carried = "nothing at this layer speaks for it"
+    if bool(one["share"].notnull().any()):
+        carried = f"these units carry {100 * float(one['share'].sum()):.0f} % of what speaks for it"
+    return f"{said} · relevance at {one.attrs['layer']} by {one.attrs['attributor']} · {carried}"
 
 
 def _carrier(one: xr.Dataset, rank: int, side: int | None) -> Markup:
     line = one.isel(rank=rank)
     unit = one.isel(unit=int(line["unit_of"]))
     name, share = str(unit["unit"].item()), float(line["share"])
-    width = f"width:{100 * min(max(share, 0.0), 1.0):.1f}%"
+    width = f"width:{100 * share:.1f}%"
     outside = float(line["outside"])
     words = [
         tag("strong", text(name)),

@@ -7,6 +7,7 @@ from torch import nn
 
 import fvhooks as fv
 from fvhooks.errors import NonFiniteError, ShapeError
+from fvhooks.relevance.ranking import strongest
 from fvhooks.units import Layout
 
 
@@ -52,3 +53,15 @@ def test_wrong_attributions_are_refused() -> None:
         fv.top_units(broken, "x")
     with pytest.raises(ValueError, match="k=0"):
         fv.top_units(torch.zeros(1, 2), "x", k=0)
+
+
+def test_of_equal_units_the_first_comes_first() -> None:
+    equal = torch.tensor([[0.0, 2.0, 2.0, 2.0, 1.0]])
+    assert strongest(equal, 2).tolist() == [[1, 2]]
+    assert [unit.channel for unit in fv.top_units(equal, "fc", k=9)] == [1, 2, 3, 4, 0]
+
+
+@pytest.mark.parametrize("k", [0, -3])
+def test_no_unit_cannot_be_chosen_for_an_image_either(k: int) -> None:
+    with pytest.raises(ValueError, match=f"one unit or more, got k={k}"):
+        fv.top_units(torch.zeros(1, 2), "x", k=k, per_image=True)
