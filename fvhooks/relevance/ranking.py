@@ -67,6 +67,10 @@ def top_units(
                 f"Expected the attributions of one layer, got {len(attributions)} tensors; pass one of them."
             )
         attributions = attributions[0]
+    if not len(attributions):
+        raise ShapeError(
+            f"Expected attributions of one image or more, got shape {tuple(attributions.shape)}."
+        )
     sums = channel_sums(attributions, layout)
     if per_image:
         return [[Unit(layer, channel) for channel in row] for row in strongest(sums, k).tolist()]

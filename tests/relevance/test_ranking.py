@@ -51,6 +51,8 @@ def test_wrong_attributions_are_refused() -> None:
     broken[1, 0] = float("nan")
     with pytest.raises(NonFiniteError, match=r"images \[1\]"):
         fv.top_units(broken, "x")
+    with pytest.raises(ShapeError, match=r"one image or more, got shape \(0, 3\)"):
+        fv.top_units(torch.zeros(0, 3), "x")
     with pytest.raises(ValueError, match="k=0"):
         fv.top_units(torch.zeros(1, 2), "x", k=0)
 
