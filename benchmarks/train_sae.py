@@ -1,13 +1,17 @@
-"""Train the sparse autoencoder of the demo: 384 latents of layer `stage3`, at most 16 of them a position.
+"""Train a sparse autoencoder: of the demo's network, or of a trained CIFAR-10 network.
 
     python benchmarks/train_sae.py [--steps 4000] [--out fvhooks/demo/autoencoder.safetensors]
+    FVHOOKS_TEST_DATA=… python benchmarks/train_sae.py --network cifar10_resnet20 --site layer2 --out OUT
 
-Its rows are the positions of 400 crops of each training region of the demo's photographs. What it misses
-(fraction of variance unexplained) and how many latents never fire is measured on the held-out regions, with
-the weights as they are stored, and written into the file.
+384 latents, at most 16 of them a position. The rows are the positions of 400 crops of each training region of
+the demo's photographs, or of 4,000 training images. What it misses (fraction of variance unexplained), how
+many latents never fire and what a network does that runs on the reconstruction is measured on held-out
+regions or the 500 test images, with the weights as they are stored, and written into the file.
 """
 
 import argparse
+import importlib.util
+import os
 import time
 from pathlib import Path
 
@@ -18,16 +22,16 @@ from tqdm.auto import trange
 from fvhooks.demo import TopK, load_network, photographs
 from fvhooks.demo.autoencoders import SITE, WEIGHTS
 from fvhooks.demo.training import training_pool
-from fvhooks.hooks import HookedModel
+from fvhooks.hooks import HookedModel, attach
 
 SEED, BATCH, RATE, LATENTS, K = 3, 1024, 2e-3, 384, 16
 PATIENCE = 400  # steps after which a latent that did not fire starts anew
 
 
-def activations(hooked: HookedModel, images: torch.Tensor) -> torch.Tensor:
+def activations(hooked: HookedModel, images: torch.Tensor, site: str) -> torch.Tensor:
     """Every position of every image as one row."""
     with torch.no_grad():
-        parts = [hooked.read(batch, [SITE])[SITE].movedim(1, -1) for batch in torch.split(images, 200)]
+        parts = [hooked.read(batch, [site])[site].movedim(1, -1) for batch in torch.split(images, 200)]
     return torch.cat([part.flatten(0, 2) for part in parts])
 
 
@@ -71,20 +75,19 @@ def restart(coder: TopK, optimizer: torch.optim.Adam, silent: torch.Tensor, rest
             optimizer.state[parameter][moment][where] = 0.0
 
 
-def measured(hooked: HookedModel, coder: TopK) -> dict[str, str]:
-    """What is known of an autoencoder on the regions that nothing was trained on."""
-    held_out = photographs("held_out")
-    images = torch.stack([held_out[item][0] for item in range(len(held_out))])
-    with_sae = hooked.with_sae(SITE, coder)
+def measured(
+    hooked: HookedModel, coder: TopK, site: str, images: torch.Tensor, labels: torch.Tensor
+) -> dict[str, str]:
+    """What is known of an autoencoder on images that nothing was trained on."""
+    with_sae = hooked.with_sae(site, coder)
     with torch.no_grad():
-        latents = coder.encode(activations(hooked, images))
+        latents = coder.encode(activations(hooked, images, site))
         plain = hooked.module(images).argmax(1)
-        pieces = coder.decode(latents).reshape(len(images), 64, -1).movedim(-1, 1)
-        with hooked.edit({SITE: pieces}):
+        pieces = coder.decode(latents).reshape(len(images), -1, coder.W_dec.shape[1]).movedim(-1, 1)
+        with hooked.edit({site: pieces}):
             rebuilt = hooked.module(images).argmax(1)
-    labels = torch.tensor(held_out.labels)
     return {
-        "unexplained_held_out": f"{with_sae.reconstruction_error(images, f'{SITE}/sae'):.4f}",
+        "unexplained_held_out": f"{with_sae.reconstruction_error(images, f'{site}/sae'):.4f}",
         "dead_held_out": str(int((latents == 0).all(0).sum())),
         "latents_a_position": f"{float((latents > 0).sum(1).float().mean()):.2f}",
         "accuracy": f"{float((plain == labels).float().mean()):.4f}",
@@ -93,25 +96,44 @@ def measured(hooked: HookedModel, coder: TopK) -> dict[str, str]:
     }
 
 
+def material(network: str | None) -> tuple[HookedModel, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A network, images to train on, and held-out images with their labels."""
+    if network is None:
+        held_out = photographs("held_out")
+        images = torch.stack([held_out[item][0] for item in range(len(held_out))])
+        return load_network(), training_pool()[0], images, torch.tensor(held_out.labels)
+    path = Path(os.environ["FVHOOKS_TEST_DATA"]) / "networks.py"
+    spec = importlib.util.spec_from_file_location("networks", path)
+    assert spec is not None and spec.loader is not None  # noqa: PT018
+    networks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(networks)
+    model, mean, std = networks.load(network)
+    hooked = attach(model, mean=mean, std=std, input_shape=(3, 32, 32))
+    return hooked, networks.cifar10("train")[0], *networks.cifar10("test")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--network", help="a trained CIFAR-10 network; without it the demo's")
+    parser.add_argument("--site", default=SITE)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     start = time.perf_counter()
-    hooked = load_network()
-    rows = activations(hooked, training_pool()[0])
+    hooked, pool, images, labels = material(options.network)
+    rows = activations(hooked, pool, options.site)
     print(f"{len(rows)} rows after {time.perf_counter() - start:.0f} s")
     coder = train(rows, options.steps)
     seconds = time.perf_counter() - start
     small = {name: tensor.half().contiguous() for name, tensor in coder.state_dict().items()}
     coder.load_state_dict({name: tensor.float() for name, tensor in small.items()})
     in_training = int((coder.encode(rows[::5]) == 0).all(0).sum())
-    stated = {"k": str(coder.k), "site": SITE, "dead_training": str(in_training)} | measured(hooked, coder)
+    stated = {"k": str(coder.k), "site": options.site, "dead_training": str(in_training)}
+    stated |= measured(hooked, coder, options.site, images, labels)
     save_file(small, options.out, metadata=stated)
     print(f"trained in {seconds:.0f} s on {options.threads} thread(s): {stated}")
 
