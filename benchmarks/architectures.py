@@ -25,7 +25,7 @@ import fvhooks as fv
 from fvhooks.errors import FVHooksError, UnsupportedModelError
 from fvhooks.relevance import FlowLRP, attribute
 
-SIDES = {"inception_v3": 96, "maxvit_t": 224, "vit_h_14": 56}
+SIDES = {"inception_v3": 299, "maxvit_t": 224, "vit_h_14": 56}
 TIMM = {
     64: """resnet18 resnetv2_50 convnext_atto convnextv2_atto efficientnet_lite0 mobilenetv3_small_050
         regnetx_002 nfnet_l0 repvgg_a0 dla34 hrnet_w18_small densenet121 vgg11 edgenext_xx_small
