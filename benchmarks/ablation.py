@@ -10,12 +10,9 @@ where it refuses the layer it attributes to the input of the module behind it, o
 """
 
 import argparse
-import importlib.util
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +20,7 @@ import numpy as np
 import torch
 from captum.attr import LayerGradientXActivation, LayerIntegratedGradients, LayerLRP
 from PIL import Image
+from trained import load_networks
 
 import fvhooks as fv
 from fvhooks.errors import FVHooksError
@@ -185,11 +183,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=list(LAYERS))
     parser.add_argument("--images", type=int, default=500)
     given = parser.parse_args()
-    path = Path(os.environ["FVHOOKS_TEST_DATA"]) / "networks.py"
-    spec = importlib.util.spec_from_file_location("networks", path)
-    assert spec is not None and spec.loader is not None  # noqa: PT018
-    networks = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(networks)
+    networks = load_networks()
     warnings.simplefilter("ignore")  # Captum's, on hooks of tensors
     for name in given.networks:
         report(name, load(name, networks, given.images))

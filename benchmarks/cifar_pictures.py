@@ -1,7 +1,5 @@
 """A CIFAR-10 network that is looked into, pictures of its outputs, and real images that made none of them."""
 
-import importlib.util
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import TensorDataset
+from trained import load_networks
 
 import fvhooks as fv
 
@@ -44,17 +43,6 @@ class World:
     store: fv.Store
     real: torch.Tensor
     labels: np.ndarray
-
-
-def load_networks() -> ModuleType:
-    folder = os.environ.get("FVHOOKS_TEST_DATA")
-    assert folder, "FVHOOKS_TEST_DATA must name the folder of networks.py, its models and images"
-    spec = importlib.util.spec_from_file_location("networks", Path(folder) / "networks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def attach(networks: ModuleType, name: str) -> fv.HookedModel:

@@ -7,8 +7,6 @@ strongest reference crops. Units are drawn at random among those that fire for a
 """
 
 import argparse
-import importlib.util
-import os
 import time
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from trained import load_networks
 
 import fvhooks as fv
 from fvhooks.synthesis.crops import reference_crops
@@ -42,15 +41,6 @@ class Pictures:
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
         path, label = self.files[index]
         return Image.open(path).convert("RGB"), label
-
-
-def load_networks() -> ModuleType:
-    path = Path(os.environ["FVHOOKS_TEST_DATA"]) / "networks.py"
-    spec = importlib.util.spec_from_file_location("networks", path)
-    assert spec is not None and spec.loader is not None  # noqa: PT018
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def choose(store: fv.Store, layer: str, count: int, seed: int) -> list[fv.Unit]:

@@ -10,14 +10,13 @@ regions or the 500 test images, with the weights as they are stored, and written
 """
 
 import argparse
-import importlib.util
-import os
 import time
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from tqdm.auto import trange
+from trained import load_networks
 
 from fvhooks.demo import TopK, load_network, photographs
 from fvhooks.demo.autoencoders import SITE, WEIGHTS
@@ -102,11 +101,7 @@ def material(network: str | None) -> tuple[HookedModel, torch.Tensor, torch.Tens
         held_out = photographs("held_out")
         images = torch.stack([held_out[item][0] for item in range(len(held_out))])
         return load_network(), training_pool()[0], images, torch.tensor(held_out.labels)
-    path = Path(os.environ["FVHOOKS_TEST_DATA"]) / "networks.py"
-    spec = importlib.util.spec_from_file_location("networks", path)
-    assert spec is not None and spec.loader is not None  # noqa: PT018
-    networks = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(networks)
+    networks = load_networks()
     model, mean, std = networks.load(network)
     hooked = attach(model, mean=mean, std=std, input_shape=(3, 32, 32))
     return hooked, networks.cifar10("train")[0], *networks.cifar10("test")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from fvhooks import __version__
 from fvhooks.errors import FVHooksError
+from fvhooks.specifiers import DATA, MODELS, dataset_of, model_of
 from fvhooks.units import Unit
 
 _DEMO = (
@@ -67,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_collect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER or MODULE:FUNCTION")
-    parser.add_argument("data", help="a folder with one folder a class, or MODULE:FUNCTION")
+    parser.add_argument("model", help=MODELS)
+    parser.add_argument("data", help=DATA)
     parser.add_argument("store", help="the folder or URL to write")
     parser.add_argument("--layers", nargs="+", required=True, metavar="LAYER")
     parser.add_argument("--device", help="such as cuda or cuda:1 (default: where the model is)")
@@ -98,7 +99,6 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _collect(options: argparse.Namespace) -> int:
-    from fvhooks.specifiers import dataset_of, model_of  # noqa: PLC0415 - `--help` loads nothing heavy
     from fvhooks.store.collection import collect  # noqa: PLC0415
 
     hooked = model_of(options.model, device=options.device)

@@ -13,7 +13,7 @@ from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.images import as_bytes
 from fvhooks.relevance.captum import attribute
-from fvhooks.relevance.forms import Attributor, Form, default_attributor
+from fvhooks.relevance.forms import Attributor, Form
 from fvhooks.relevance.inputs import (
     Target,
     batches,
@@ -103,7 +103,7 @@ def explain(  # noqa: PLR0913 - the public verb; all but five are keyword-only
     checked = checked_images(hooked, images)
     (inner,) = checked_layers(hooked, layer or _last_layer(store)).values()
     store.require(hooked, [inner])
-    form = Form(default_attributor() if attributor is None else attributor, attribution or {})
+    form = Form.of(attributor, attribution)
     found = _ranked(hooked, checked, inner, target, form, k=k, batch_size=batch_size)
     data = found.to_dataset()
     data = data.assign(real_images(store, data, top))

@@ -13,7 +13,7 @@ from fvhooks.hooks import HookedModel, Probe
 from fvhooks.hooks.addresses import Address
 from fvhooks.hooks.conversions import shown
 from fvhooks.images import checked_already
-from fvhooks.relevance.forms import Attributions, Attributor, Form, default_attributor
+from fvhooks.relevance.forms import Attributions, Attributor, Form
 from fvhooks.relevance.inputs import (
     Target,
     batches,
@@ -75,7 +75,7 @@ def attribute(
     """
     checked = checked_images(hooked, images)
     checked = checked.clone() if checked.is_inference() else checked  # those cannot be differentiated
-    form = Form(default_attributor() if attributor is None else attributor, options or {})
+    form = Form.of(attributor, options)
     asked = checked_layers(hooked, layers)
     names = list(dict.fromkeys(asked.values()))
     chosen = checked_target(target, len(checked))

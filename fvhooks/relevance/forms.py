@@ -44,6 +44,11 @@ class Form:
     given: Attributor
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, given: Attributor | None, options: Mapping[str, Any] | None) -> "Form":
+        """What was asked for, or the default attributor."""
+        return cls(default_attributor() if given is None else given, options or {})
+
     def __post_init__(self) -> None:
         if not self.is_bound and not callable(self.given):
             raise UnsupportedModelError(

@@ -285,11 +285,11 @@ _RULES: Final[dict[Callable[..., Any], _Rule]] = {
 
 _MOVES: Final = frozenset({
     _Shared.__name__, "AccumulateGrad", "Alias", "AdaptiveMaxPool1D", "AdaptiveMaxPool2D",
-    "AdaptiveMaxPool3D", "Amax", "AsStrided", "Cat", "Chunk", "Clone", "ConstantPadNd", "Expand", "Flip",
-    "Gather", "Identity", "Index", "IndexSelect", "Max", "MaxPool1D", "MaxPool2DWithIndices",
-    "MaxPool3DWithIndices", "Mask", "Movedim", "Narrow", "Permute", "PixelShuffle", "PixelUnshuffle",
+    "AdaptiveMaxPool3D", "Amax", "AsStrided", "Cat", "Clone", "ConstantPadNd", "Expand", "Flip",
+    "Gather", "Index", "IndexSelect", "Max", "MaxPool1D", "MaxPool2DWithIndices",
+    "MaxPool3DWithIndices", "Permute", "PixelShuffle", "PixelUnshuffle",
     "ReflectionPad1D", "ReflectionPad2D", "Repeat", "ReplicationPad2D", "ReshapeAlias", "Roll", "Select",
-    "Slice", "Split", "SplitWithSizes", "Squeeze", "Stack", "Swapaxes", "T", "ToCopy", "Transpose", "Unbind",
+    "Slice", "Split", "SplitWithSizes", "Squeeze", "Stack", "T", "ToCopy", "Transpose", "Unbind",
     "Unfold", "UnsafeView", "Unsqueeze", "UpsampleNearest2D", "View",
 })  # fmt: skip
 """Nodes of an autograd graph whose gradient carries each value's relevance along unchanged."""

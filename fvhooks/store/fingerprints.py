@@ -27,7 +27,15 @@ def fingerprint_model(hooked: HookedModel) -> Fingerprint:
         >>> net = nn.Linear(2, 2)
         >>> fingerprint_model(fv.attach(net)) == fingerprint_model(fv.attach(net))
         True
+
+    Raises:
+        StoreError: inside an `edit` block, where the model is another one for a while.
     """
+    if hooked.is_edited:
+        raise StoreError(
+            "Expected the model as it is: a store holds its statistics, and here an `edit` block is open. "
+            "Leave the block first, or work in it without a store."
+        )
     model, normalisation = hooked.model, hooked.preprocessing.to_dict()
     found = {
         "class": type(model).__name__,

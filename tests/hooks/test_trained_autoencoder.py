@@ -1,22 +1,19 @@
 """The script that trains sparse autoencoders, on a trained network: its latents as a layer."""
 
-import importlib.util
-import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import fvhooks as fv
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "train_sae.py"
+SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.mark.real
-def test_an_autoencoder_by_the_script(shared) -> None:
-    spec = importlib.util.spec_from_file_location("fvhooks_train_sae", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = script
-    spec.loader.exec_module(script)
+def test_an_autoencoder_by_the_script(shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    script = import_module("train_sae")
     model, mean, std = shared.load("cifar10_resnet20")
     hooked = fv.attach(model, mean=mean, std=std, input_shape=(3, 32, 32))
     rows = script.activations(hooked, shared.cifar10("train")[0][:400], "layer2")

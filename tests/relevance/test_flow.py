@@ -409,8 +409,20 @@ def test_an_in_place_operation_without_a_rule_is_named() -> None:
 def test_noise_tunnel_wraps_it() -> None:
     net = residual()
     x = torch.rand(2, 3, 12, 12)
-    smooth = NoiseTunnel(FlowLRP(net, net[2])).attribute(x, target=1, nt_samples=2, stdevs=1e-4)
-    torch.testing.assert_close(smooth, FlowLRP(net, net[2]).attribute(x, target=1), rtol=0.05, atol=1e-2)
+    plain = FlowLRP(net, net[2]).attribute(x, target=1)
+    smooth = NoiseTunnel(FlowLRP(net, net[2])).attribute(x, target=1, nt_samples=2, stdevs=1e-5)
+    other = FlowLRP(net, net[2]).attribute(x, target=0)
+    assert (smooth - plain).norm() < 0.01 * plain.norm()
+    assert (other - plain).norm() > 0.1 * plain.norm()  # so that the bound can fail
+
+
+def test_a_late_layer_behind_in_place_operations_without_a_rule() -> None:
+    net = torchvision.models.efficientnet_b0(weights=None)
+    x = torch.rand(2, 3, 64, 64)
+    found = FlowLRP(net, net.avgpool).attribute(x, target=3)
+    torch.testing.assert_close(total(found), net.eval()(x)[:, 3].detach(), rtol=1e-4, atol=1e-9)
+    with pytest.raises(UnsupportedModelError, match="no rule for silu"):
+        FlowLRP(net, net.features[7]).attribute(x, target=3)
 
 
 @pytest.mark.filterwarnings("ignore:FlowLRP")

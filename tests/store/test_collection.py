@@ -298,6 +298,15 @@ def test_another_model_is_refused_with_both_fingerprints(net, hooked, data, coll
         collect(shifted, data, path)
 
 
+def test_an_edited_model_neither_fills_a_store_nor_reads_one(hooked, data, collect, path, tmp_path) -> None:
+    with hooked.edit({"0": 0.0}):
+        with pytest.raises(fv.errors.StoreError, match="an `edit` block is open. Leave the block first"):
+            collect(hooked, data, tmp_path / "s.zarr")
+        with pytest.raises(fv.errors.StoreError, match="an `edit` block is open"):
+            fv.visualize(hooked, fv.Unit("3", 0), "vital", store=fv.open_store(path, data))
+    assert not (tmp_path / "s.zarr").exists()
+
+
 def test_another_data_set_is_refused(hooked, data, collect, path) -> None:
     images, labels = data.tensors
     changed = images.clone()
