@@ -85,7 +85,7 @@ def attribute(
     addresses = {name: hooked.address(name) for name in names}
     refuse_later_layers(hooked, probe, end, addresses)
     refuse_earlier_calls(hooked, probe, end, addresses)
-    call = _Call(hooked, form, model, probe)
+    call = Attribution(hooked, form, model, probe)
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in names}
     for part in slices:
         wanted = index[part] if isinstance(index, torch.Tensor) else index
@@ -135,8 +135,15 @@ def _model_and_index(
 
 
 @dataclass(frozen=True)
-class _Call:
-    """One call of an attributor, and what it says where that fails."""
+class Attribution:
+    """Calls of an attributor on batches of images, and what it says where that fails.
+
+    Args:
+        hooked: the model.
+        form: the attributor.
+        model: what to attribute through.
+        probe: what fires for such images.
+    """
 
     hooked: HookedModel
     form: Form
@@ -144,8 +151,9 @@ class _Call:
     probe: Probe
 
     def __call__(
-        self, images: torch.Tensor, nodes: Mapping[str, Address], target: int | torch.Tensor
+        self, images: torch.Tensor, nodes: Mapping[str, Address], target: int | torch.Tensor | None
     ) -> dict[str, torch.Tensor]:
+        """What the attributor gives at some layers, as its tensors are: neither shape nor range is checked."""
         layers = [self.hooked.modules[address.module] for address in nodes.values()]
         try:
             with torch.enable_grad(), checked_already():

@@ -25,6 +25,10 @@ Attributions = list[Any]
 """A tensor a layer, or what Captum returns for a layer with several outputs."""
 
 
+_ONE_BY_ONE = frozenset({"LayerIntegratedGradients"})
+"""They take a list, and replace all of its layers at once, which cuts a layer off from one behind it."""
+
+
 def default_attributor() -> Attributor:
     """`LayerGradientXActivation`: one forward and one backward pass for any number of layers."""
     from captum.attr import LayerGradientXActivation  # noqa: PLC0415 - loads matplotlib
@@ -77,13 +81,16 @@ class Form:
         """Whether it says of itself that it takes several layers in one pass."""
         if self.is_bound:
             return isinstance(getattr(_innermost(self.given), "layer", None), (list, tuple))
-        if self._is_direct:
+        if self.is_direct:
             return True
+        if self.name in _ONE_BY_ONE:
+            return False
         layer = inspect.signature(self.given).parameters.get("layer")
         return layer is not None and "list" in str(layer.annotation).lower()
 
     @property
-    def _is_direct(self) -> bool:
+    def is_direct(self) -> bool:
+        """Whether it is a function of model, layers, images and target."""
         if inspect.isclass(self._inner):
             return False
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -103,7 +110,7 @@ class Form:
             self._check_binding(model, layers)
             several = isinstance(_innermost(self.given).layer, (list, tuple))
             raw = self.given.attribute(images, target=target, **self.options)
-        elif self._is_direct:
+        elif self.is_direct:
             raw = self.given(model, list(layers), images, target, **self.options)
             several = isinstance(raw, (list, tuple))
         else:

@@ -1,12 +1,13 @@
 """Mean and variance of each channel over all positions of many images."""
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64
 
-from fvhooks.statistics import STATISTICS, Measured, Statistic
+from fvhooks.statistics import STATISTICS, Measured, Statistic, Subject
 from fvhooks.statistics.reductions import deviations
 
 
@@ -16,7 +17,7 @@ class Moments(Statistic):
     """Natural mean and variance of each channel.
 
     Example:
-        >>> moments = Moments.empty(1)
+        >>> moments = Moments.about(Subject(1))
         >>> moments.update(torch.tensor([[[1.0, 3.0]], [[5.0, 7.0]]]))
         >>> moments.result()["natural_mean"].item(), moments.result()["natural_variance"].item()
         (4.0, 5.0)
@@ -26,13 +27,31 @@ class Moments(Statistic):
         count: how many positions were seen.
     """
 
+    of: ClassVar[Literal["activations"]] = "activations"
+    per: ClassVar[Literal["store"]] = "store"
+    over: ClassVar[Literal["reference split"]] = "reference split"
+    dimensions: ClassVar[dict[str, tuple[str, ...]]] = {
+        "natural_mean": ("channel",),
+        "natural_variance": ("channel",),
+    }
+
     state: Float64[np.ndarray, "2 channel"]
     count: int = 0
 
     @classmethod
-    def empty(cls, channels: int) -> "Moments":
+    def about(cls, subject: Subject) -> "Moments":
         """Nothing seen yet."""
-        return cls(np.zeros((2, channels)))
+        return cls(np.zeros((2, subject.channels)))
+
+    @classmethod
+    def restored(
+        cls, subject: Subject, result: dict[str, Float[np.ndarray, " channel"]], count: int
+    ) -> "Moments":
+        """What gave such a mean and variance."""
+        if not count:
+            return cls.about(subject)
+        mean, variance = (result[name].astype(np.float64) for name in cls.dimensions)
+        return cls(np.stack([mean, variance * count]), count)
 
     def measure(self, values: Float[torch.Tensor, "image channel position"]) -> Measured:
         """Mean and sum of squared differences of each channel, and over how many positions."""

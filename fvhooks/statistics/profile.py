@@ -1,12 +1,13 @@
 """The mean of sorted activations: which values a channel takes over the picture, whatever their places."""
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int
 
-from fvhooks.statistics import STATISTICS, Measured, Statistic
+from fvhooks.statistics import STATISTICS, Measured, Statistic, Subject
 from fvhooks.statistics.reductions import order_statistics
 
 
@@ -44,7 +45,7 @@ class Profile(Statistic):
     """Mean over images of each channel's sorted values, at chosen ranks.
 
     Example:
-        >>> profile = Profile.empty(1, choose_ranks(3))
+        >>> profile = Profile.about(Subject(1, choose_ranks(3)))
         >>> profile.update(torch.tensor([[[3.0, 1.0, 2.0]], [[5.0, 3.0, 4.0]]]))
         >>> profile.result()["profile"].tolist()
         [[2.0, 3.0, 4.0]]
@@ -55,14 +56,28 @@ class Profile(Statistic):
         ranks: which places of the sorted order are kept.
     """
 
+    of: ClassVar[Literal["activations"]] = "activations"
+    per: ClassVar[Literal["group"]] = "group"
+    over: ClassVar[Literal["references"]] = "references"
+    dimensions: ClassVar[dict[str, tuple[str, ...]]] = {"profile": ("channel", "rank")}
+
     state: Float64[np.ndarray, "channel rank"]
     count: int
     ranks: Int[np.ndarray, " rank"]
 
     @classmethod
-    def empty(cls, channels: int, ranks: Int[np.ndarray, " rank"]) -> "Profile":
-        """Nothing seen yet."""
-        return cls(np.zeros((channels, len(ranks))), 0, ranks)
+    def about(cls, subject: Subject) -> "Profile":
+        """Nothing seen yet; the subject says which ranks are kept."""
+        ranks = np.arange(0) if subject.ranks is None else subject.ranks
+        return cls(np.zeros((subject.channels, len(ranks))), 0, ranks)
+
+    @classmethod
+    def restored(
+        cls, subject: Subject, result: dict[str, Float[np.ndarray, "channel rank"]], count: int
+    ) -> "Profile":
+        """What gave such means."""
+        empty = cls.about(subject)
+        return cls(result["profile"].astype(np.float64) * count, count, empty.ranks) if count else empty
 
     def measure(self, values: Float[torch.Tensor, "image channel position"]) -> Measured:
         """The sorted values of each channel, at the ranks that are kept."""

@@ -2,21 +2,26 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from tqdm.auto import tqdm
 
 from fvhooks.hooks import HookedModel
+from fvhooks.relevance import Attributor
 from fvhooks.store import schema
 from fvhooks.store.folding import fold
-from fvhooks.store.ledgers import shards_to_do
-from fvhooks.store.preparation import Settings, prepare
+from fvhooks.store.ledgers import forget, shards_to_do
+from fvhooks.store.partials import DamagedPartError
+from fvhooks.store.passes import pass_state, set_pass_state
+from fvhooks.store.preparation import next_work
 from fvhooks.store.reading import Store
+from fvhooks.store.requests import make_request
 from fvhooks.store.running import run
+from fvhooks.store.settings import Settings
 from fvhooks.store.shards import Work
 from fvhooks.store.sources import Source
 
@@ -36,6 +41,12 @@ class CollectionOptions(TypedDict, total=False):
         labels: one integer an item, −1 for none (else: what the data set says).
         decode_threads: threads that read the data set; one, unless its items are files of their own.
         threads: compute threads of each model; on a client's workers as many as it has, else torch's own.
+        sample: keep the activations at one position of each image too: of all layers, or of those named.
+        relevance: keep the relevance of each channel too, for the output of each image's "label" or for the
+            model's "prediction"; NaN where an image has no label that is an output.
+        attributor: a Captum layer attributor's class, or any other `fvhooks.relevance.Attributor` (default
+            `LayerGradientXActivation`).
+        attribution: further arguments of its `attribute`, such as `{"n_steps": 20}`.
     """
 
     batch_size: int
@@ -47,6 +58,10 @@ class CollectionOptions(TypedDict, total=False):
     labels: Sequence[int] | None
     decode_threads: int | None
     threads: int | None
+    sample: bool | Sequence[str]
+    relevance: Literal["label", "prediction"] | None
+    attributor: Attributor | None
+    attribution: Mapping[str, Any] | None
 
 
 def collect(
@@ -62,8 +77,9 @@ def collect(
     """Keep what real images do in a model: one pass over a data set, into a Zarr store.
 
     Called again with the same model, data and settings it goes on where it was stopped, and gives the same
-    numbers as a run that was never stopped; on a finished store it only opens it. An image that cannot be
-    read becomes a row of NaN with its error in `store.errors`.
+    numbers as a run that was never stopped; on a finished store it only opens it. With further layers, a
+    sample, relevance, or a data set that has grown, it adds what is lacking and does nothing twice. An image
+    that cannot be read becomes a row of NaN with its error in `store.errors`.
 
     Example:
         >>> import fvhooks as fv, tempfile, torch
@@ -97,40 +113,57 @@ def collect(
     """
     source = Source(dataset, hooked.preprocessing, options.get("ids"), options.get("labels"))
     say = partial(tqdm.write, file=sys.stderr) if show_progress else _log.info
-    settings = Settings.of(options)
-    work = prepare(hooked, source, schema.normalised(path), layers=layers, settings=settings, say=say)
-    root = schema.open_root(work.path, "r+")
-    if schema.state_of(root) == schema.COLLECTING:
-        run(work, shards_to_do(root), client, show_progress=show_progress)
-        root = schema.open_root(work.path, "r+")
-    if schema.state_of(root) == schema.COLLECTING:  # else another process was faster
-        _fold(work)
-    if schema.state_of(schema.open_root(work.path)) == schema.FOLDED:
-        _complete(work.path)
-    store = Store(work.path, source)
+    request = make_request(hooked, source, layers=layers, settings=Settings.of(options))
+    where = schema.normalised(path)
+    while (work := next_work(request, where, say)) is not None:
+        _finish(work, client, show_progress=show_progress)
+    store = Store(where, source)
     failed = store.errors.sizes["image"]
     if failed:
-        _log.warning("%d of %d images could not be used; store.errors says why.", failed, work.plan.images)
+        _log.warning("%d of %d images could not be used; store.errors says why.", failed, store.size)
     return store
+
+
+def _finish(work: Work, client: Any | None, *, show_progress: bool) -> None:  # noqa: ANN401
+    """Run what is left of a pass, fold it, and say that it is complete."""
+    number = work.one.number
+    while pass_state(root := schema.open_root(work.path, "r+"), number) == schema.COLLECTING:
+        run(work, shards_to_do(root), client, show_progress=show_progress)
+        _fold(work)
+    if pass_state(schema.open_root(work.path), number) == schema.FOLDED:
+        _complete(work)
 
 
 def _fold(work: Work) -> None:
     """Fold the partial sums, unless another process has done so, and removed them, in the meantime."""
     root = schema.open_root(work.path, "r+")
+    number = work.one.number
+    if pass_state(root, number) != schema.COLLECTING:
+        return
     try:
-        fold(root, work.plan, work.specs, work.image_shape)
-    except (KeyError, OSError, ValueError):  # what reading an array gives that is gone, or half gone
-        if schema.state_of(schema.open_root(work.path)) == schema.COLLECTING:
+        fold(root, work.one, work.plan, work.parts, work.with_statistics)
+    except DamagedPartError as error:
+        shard = error.shard(work.plan)
+        _log.warning("What shard %d summed up is damaged; it is collected again.", shard)
+        forget(root, work.one, work.plan, shard)
+        return
+    except (KeyError, OSError):  # what reading an array gives that is gone, or half gone
+        if pass_state(schema.open_root(work.path), number) == schema.COLLECTING:
             raise
         return
     root = schema.open_root(work.path, "r+")
-    if schema.state_of(root) == schema.COLLECTING:
-        schema.set_state(root, schema.FOLDED)
+    if pass_state(root, number) == schema.COLLECTING:
+        set_pass_state(root, number, schema.FOLDED)
 
 
-def _complete(path: str) -> None:
-    root = schema.open_root(path, "r+")
+def _complete(work: Work) -> None:
+    root = schema.open_root(work.path, "r+")
     with suppress(KeyError, FileNotFoundError):  # another process removes them at the same time
-        del root["partials"]
-    schema.set_state(root, schema.COMPLETE)
-    schema.consolidate(path)
+        del root[f"partials/{work.one.path}"]
+    about = schema.about(root)
+    known = [*about["layers"], *(name for name in work.one.layers if name not in about["layers"])]
+    probe = work.hooked.probe()
+    layers = sorted(known, key=lambda name: probe[name].order)
+    root.update_attributes({"fvhooks": about | {"layers": layers}})
+    set_pass_state(root, work.one.number, schema.COMPLETE)
+    schema.consolidate(work.path)

@@ -1,6 +1,7 @@
 """A look at a few items of a data set before anything is written: faults that they share, and randomness."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -60,6 +61,22 @@ def inspect(source: Source) -> Inspection:
     if 2 * len(faults) >= len(chosen):
         _refuse(faults, len(chosen))
     return Inspection(torch.cat([as_images(picture) for picture in pictures]), digests)
+
+
+def digests_of(source: Source, indices: Iterable[int]) -> dict[str, str | None]:
+    """A hash of some items by their ids; None where one cannot be read.
+
+    Args:
+        source: the data set.
+        indices: which items.
+    """
+    found: dict[str, str | None] = {}
+    for index in indices:
+        try:
+            found[source.ids[index]] = _digest(source.read(index))
+        except Exception:  # noqa: BLE001 - whatever a user's data set raises
+            found[source.ids[index]] = None
+    return found
 
 
 def _refuse(faults: list[tuple[str, Exception]], looked_at: int) -> None:

@@ -1,45 +1,57 @@
-"""What is done: the shards, and the checksums of what each of them wrote."""
+"""What is done: the shards of each pass, and the checksums of what each of them wrote."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import zarr
 
+from fvhooks.store.passes import Pass, passes_of
 from fvhooks.store.plans import Plan
-from fvhooks.store.schema import NOT_DONE, LayerSpec, write_text
+from fvhooks.store.schema import COMPLETE, FOLDED, NOT_DONE, LayerSpec, about
+
+_OF_ROWS = ("images/prediction", "images/logit", "images/error")
 
 
-def object_names(specs: Sequence[LayerSpec]) -> list[str]:
-    """The objects that every shard writes, in the order of the ledger's columns."""
+def object_names(specs: Sequence[LayerSpec], *, owns_rows: bool) -> list[str]:
+    """The objects that every shard of a pass writes, in the order of the ledger's columns."""
     layers = [f"layers/{spec.key}/{name}" for spec in specs for name in spec.image_arrays]
-    partials = ["partials/profile", "partials/moments", "partials/spectrum"]
-    return ["images/prediction", "images/logit", "images/error", *layers, *partials]
+    return [*(_OF_ROWS if owns_rows else ()), *layers]
 
 
-def create_ledger(root: zarr.Group, plan: Plan, names: Sequence[str]) -> None:
-    """An empty ledger: one row a shard, one object on disk each."""
-    ledger = root["ledger"]
-    assert isinstance(ledger, zarr.Group)  # noqa: S101 - for the type checker
-    write_text(ledger, "object", names, "object")
-    ledger.create_array(
-        "checksum",
-        shape=(plan.shards, len(names)),
-        dtype="int64",
-        chunks=(1, len(names)),
-        fill_value=NOT_DONE,
-        dimension_names=("shard", "object"),
-    )
-
-
-def enter(root: zarr.Group, shard: int, checksums: Sequence[int]) -> None:
+def enter(root: zarr.Group, one: Pass, plan: Plan, shard: int, checksums: Sequence[int]) -> None:
     """Say that a shard is done; the last thing that its task writes."""
-    array_of(root, "ledger/checksum")[shard, :] = np.array(checksums, np.int64)
+    place = shard - one.shards(plan).start
+    array_of(root, f"ledger/{one.path}/checksum")[place, :] = np.array(checksums, np.int64)
+
+
+def forget(root: zarr.Group, one: Pass, plan: Plan, shard: int) -> None:
+    """Say that a shard is to be done again."""
+    enter(root, one, plan, shard, [NOT_DONE] * array_of(root, f"ledger/{one.path}/checksum").shape[1])
 
 
 def shards_to_do(root: zarr.Group) -> list[int]:
-    """The shards that the ledger does not know as done."""
-    rows = np.asarray(array_of(root, "ledger/checksum")[:, :])
-    return [int(shard) for shard in np.flatnonzero((rows == NOT_DONE).any(axis=1))]
+    """The shards that are not done, of the pass that is not."""
+    unfinished = [one for one in passes_of(root) if one.state not in (FOLDED, COMPLETE)]
+    if not unfinished:
+        return []
+    one = unfinished[0]
+    rows = np.asarray(array_of(root, f"ledger/{one.path}/checksum")[:, :])
+    first = one.start // int(about(root)["settings"]["shard_size"])
+    return [first + int(place) for place in np.flatnonzero((rows == NOT_DONE).any(axis=1))]
+
+
+def entries(root: zarr.Group) -> Iterator[tuple[int, slice, str, int]]:
+    """(shard, its rows, object, checksum) of everything that the ledgers of finished passes list."""
+    size = int(about(root)["settings"]["shard_size"])
+    for one in passes_of(root):
+        if one.state not in (FOLDED, COMPLETE):
+            continue
+        names = [str(name) for name in np.asarray(array_of(root, f"ledger/{one.path}/object")[:])]
+        rows = np.asarray(array_of(root, f"ledger/{one.path}/checksum")[:, :])
+        for shard, row in enumerate(rows, one.start // size):
+            part = slice(max(shard * size, one.start), min((shard + 1) * size, one.stop))
+            for name, value in zip(names, row, strict=True):
+                yield shard, part, name, int(value)
 
 
 def array_of(root: zarr.Group, path: str) -> zarr.Array:  # type: ignore[type-arg]
@@ -52,12 +64,3 @@ def array_of(root: zarr.Group, path: str) -> zarr.Array:  # type: ignore[type-ar
     if not isinstance(found, zarr.Array):
         raise TypeError(f"Expected an array at {path!r} in the store, found a group.")
     return found
-
-
-def entries(root: zarr.Group) -> Iterator[tuple[int, str, int]]:
-    """(shard, object, checksum) of everything that the ledger lists."""
-    names = [str(name) for name in np.asarray(array_of(root, "ledger/object")[:])]
-    rows = np.asarray(array_of(root, "ledger/checksum")[:, :])
-    for shard, row in enumerate(rows):
-        for name, value in zip(names, row, strict=True):
-            yield shard, name, int(value)

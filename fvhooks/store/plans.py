@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Int, Int8, UInt64
+from jaxtyping import Bool, Float64, Int, Int8, UInt64
 
 from fvhooks.store.sources import NO_LABEL
 
@@ -35,7 +35,7 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Rows in label order, cut into shards and segments.
+    """Rows in label order, cut into shards and segments; images that were added later are in blocks behind.
 
     Args:
         index: the data set's own index of each row.
@@ -44,6 +44,7 @@ class Plan:
         is_reference: which rows make the reference profiles.
         groups: the labels that have profiles; −1 alone where there are no labels.
         shard_size: rows of a shard.
+        starts: the first row of each block.
     """
 
     index: Int[np.ndarray, " image"]
@@ -52,6 +53,7 @@ class Plan:
     is_reference: Bool[np.ndarray, " image"]
     groups: Int[np.ndarray, " group"]
     shard_size: int
+    starts: tuple[int, ...] = (0,)
 
     @property
     def images(self) -> int:
@@ -71,7 +73,7 @@ class Plan:
     def segments(self) -> list[Segment]:
         """Every segment, in row order; rows of no group have none."""
         starts = np.flatnonzero(np.r_[True, self.labels[1:] != self.labels[:-1]])
-        cuts = np.union1d(starts, np.arange(0, self.images, self.shard_size))
+        cuts = np.union1d(np.r_[starts, self.starts], np.arange(0, self.images, self.shard_size))
         found: list[Segment] = []
         position = {int(label): group for group, label in enumerate(self.groups)}
         for start, stop in zip(cuts, np.r_[cuts[1:], self.images], strict=True):
@@ -87,7 +89,12 @@ class Plan:
 
 
 def make_plan(
-    ids: Sequence[str], labels: Int[np.ndarray, " item"], *, references: int, shard_size: int | None
+    ids: Sequence[str],
+    labels: Int[np.ndarray, " item"],
+    *,
+    references: int,
+    shard_size: int | None,
+    blocks: Sequence[Int[np.ndarray, " item"]] | None = None,
 ) -> Plan:
     """Settle rows, splits, references and shards.
 
@@ -101,16 +108,25 @@ def make_plan(
         labels: one an item, −1 where there is none.
         references: how many images of a group make its reference profile, at most.
         shard_size: rows of a shard; None chooses by the number of images.
+        blocks: the items of each block, where images were added; an image that once is a reference stays one.
     """
-    index = np.argsort(labels, kind="stable")
+    blocks = [np.arange(len(labels))] if blocks is None else blocks
+    index = np.concatenate([items[np.argsort(labels[items], kind="stable")] for items in blocks])
     names = [ids[item] for item in index]
     split = split_of(names)
     ordered = labels[index]
     groups = np.unique(ordered)
     groups = groups[groups != NO_LABEL] if len(groups) > 1 else groups
     eligible = (split == 0) & np.isin(ordered, groups)
-    chosen = _first_of_each(ordered, eligible, _hashes(names, "reference"), references)
-    return Plan(index, ordered, split, chosen, groups, shard_size or _shard_size(len(index)))
+    hashes, chosen = _hashes(names, "reference"), np.zeros(len(index), bool)
+    starts = np.cumsum([0, *map(len, blocks)])
+    for start, stop in zip(starts, starts[1:], strict=False):
+        rows = slice(start, stop)
+        taken = np.bincount(np.searchsorted(groups, ordered[:start][chosen[:start]]), minlength=len(groups))
+        room = references - taken[np.searchsorted(groups, ordered[rows]).clip(max=len(groups) - 1)]
+        chosen[rows] = _first_of_each(ordered[rows], eligible[rows], hashes[rows], room)
+    size = shard_size or _shard_size(len(index))
+    return Plan(index, ordered, split, chosen, groups, size, tuple(starts[:-1].tolist()))
 
 
 def split_of(ids: Sequence[str]) -> Int8[np.ndarray, " image"]:
@@ -120,8 +136,17 @@ def split_of(ids: Sequence[str]) -> Int8[np.ndarray, " image"]:
         >>> np.bincount(split_of([str(n) for n in range(1000)])).tolist()
         [605, 207, 188]
     """
-    share = _hashes(ids, "split") / 2.0**64
-    return np.searchsorted(_UPPER_ENDS, share, side="right").astype(np.int8)
+    return np.searchsorted(_UPPER_ENDS, draws(ids, "split"), side="right").astype(np.int8)
+
+
+def draws(ids: Sequence[str], salt: str) -> Float64[np.ndarray, " image"]:
+    """A number in [0, 1) for each image, which its id alone decides.
+
+    Args:
+        ids: of the images.
+        salt: numbers for different purposes are independent.
+    """
+    return np.minimum(_hashes(ids, salt) / 2.0**64, np.nextafter(1.0, 0.0))
 
 
 def _hashes(ids: Sequence[str], salt: str) -> UInt64[np.ndarray, " image"]:
@@ -133,14 +158,14 @@ def _first_of_each(
     labels: Int[np.ndarray, " image"],
     eligible: Bool[np.ndarray, " image"],
     hashes: UInt64[np.ndarray, " image"],
-    count: int,
+    room: Int[np.ndarray, " image"],
 ) -> Bool[np.ndarray, " image"]:
     """In each label the eligible rows of the smallest hashes, which do not depend on the other images."""
     order = np.lexsort((hashes, ~eligible, labels))
     starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])  # rows are in label order already
     place = np.arange(len(labels)) - np.repeat(starts, np.diff(np.r_[starts, len(labels)]))
     chosen = np.zeros(len(labels), bool)
-    chosen[order] = place < count
+    chosen[order] = place < room[order]
     return np.asarray(chosen & eligible)
 
 

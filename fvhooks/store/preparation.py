@@ -1,201 +1,188 @@
-"""Everything that is settled before the work starts: layers, plan, fingerprints, and an empty store."""
+"""From a request to work: an empty store, or the next pass that a store still needs."""
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import zarr
 
-from fvhooks.errors import ShapeError, StoreError, did_you_mean
-from fvhooks.hooks import HookedModel
-from fvhooks.statistics.profile import choose_ranks
+from fvhooks.errors import StoreError
 from fvhooks.store import schema
-from fvhooks.store.fingerprints import compare, fingerprint_data, fingerprint_model
-from fvhooks.store.inspection import Inspection, inspect
-from fvhooks.store.ledgers import create_ledger, object_names
-from fvhooks.store.partials import create_partials
+from fvhooks.store.creation import create_layer, create_ledger, create_rows, create_store
+from fvhooks.store.earlier import set_aside
+from fvhooks.store.extension import added_items, items_of_blocks
+from fvhooks.store.fingerprints import compare
+from fvhooks.store.ledgers import object_names
+from fvhooks.store.partials import create_partials, parts_of
+from fvhooks.store.passes import Pass, aspects_of, passes_of, set_pass_state
 from fvhooks.store.plans import Plan, make_plan
+from fvhooks.store.requests import Request
 from fvhooks.store.schema import LayerSpec
 from fvhooks.store.shards import Work
-from fvhooks.store.sources import Source
-from fvhooks.units import LOGITS
 
-_DECODE_THREADS = 4
+Say = Callable[[str], Any]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How a collection runs; the names are those of `CollectionOptions`."""
-
-    batch_size: int = 32
-    references: int = 50
-    ranks: int | None = 256
-    shard_size: int | None = None
-    label_of_logit: tuple[int, ...] | None = None
-    decode_threads: int | None = None
-    threads: int | None = None
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> "Settings":
-        """Checked settings; what the data set is asked for instead is left out."""
-        chosen = {name: value for name, value in options.items() if name not in ("ids", "labels")}
-        unknown = [name for name in chosen if name not in cls.__dataclass_fields__]
-        if unknown:
-            hint = did_you_mean(unknown[0], cls.__dataclass_fields__)
-            raise TypeError(
-                f"collect() has no option {unknown[0]!r}.{hint} All: {', '.join(cls.__dataclass_fields__)}."
-            )
-        if chosen.get("label_of_logit") is not None:
-            chosen["label_of_logit"] = tuple(int(label) for label in chosen["label_of_logit"])
-        settings = cls(**chosen)
-        for name in ("batch_size", "references", "shard_size", "decode_threads", "threads"):
-            value = getattr(settings, name)
-            if value is not None and value < 1:
-                raise ValueError(f"Expected {name} to be 1 or more, got {value}.")
-        return settings
-
-
-def prepare(
-    hooked: HookedModel,
-    source: Source,
-    path: str,
-    *,
-    layers: Iterable[str],
-    settings: Settings,
-    say: Callable[[str], Any],
-) -> Work:
-    """Look at the data, settle who owns what, and make the store or find that it is this one.
+def next_work(request: Request, path: str, say: Say) -> Work | None:
+    """The pass that a store is in the middle of, or the next that it needs; None where it has everything.
 
     Args:
-        hooked: the model.
-        source: the data set.
+        request: what was asked for.
         path: where the store is, or will be.
-        layers: names of layers, in any order.
-        settings: how the collection runs.
-        say: told how large a new store will be.
+        say: told how large what is made will be.
+
+    Raises:
+        StoreError: the path holds something else, or a store of another model, data set or settings.
     """
-    inspection = inspect(source)
-    specs = _layer_specs(hooked, [layers] if isinstance(layers, str) else layers, inspection, settings.ranks)
-    _check_outputs(settings.label_of_logit, specs[-1].layout.channels)
-    labels = source.labels()
-    plan = make_plan(source.ids, labels, references=settings.references, shard_size=settings.shard_size)
-    channels, height, width = inspection.images.shape[1:]
+    stored = _stored(path)
+    if stored is None or (stored["state"] == schema.CREATING and len(stored["passes"]) == 1):
+        return _start(request, path, say, overwrite=stored is not None)
+    root = schema.open_root(path, "r+")
+    _check_same(request, root, stored, path)
+    added = added_items(request, root, stored, path)
+    unfinished = [one for one in passes_of(root) if one.state != schema.COMPLETE]
+    one = unfinished[0] if unfinished else _next_pass(request, stored, passes_of(root), len(added))
+    if one is None:
+        return None
+    _check_relevance(request, stored, one, path)
+    if not unfinished:
+        say(_size(request, path, one))
+        _announce(root, request, one, len(added))
+    plan = _plan(request, root, schema.about(root))
+    specs = _specs(request, root, one)
+    if one.state == schema.CREATING:
+        _make(root, request, one, plan, specs)
+    return _work(request, path, plan, one, specs)
+
+
+def _start(request: Request, path: str, say: Say, *, overwrite: bool) -> Work:
+    plan = make_plan(
+        request.source.ids,
+        request.labels,
+        references=request.settings.references,
+        shard_size=request.settings.shard_size,
+    )
+    one = Pass(0, 0, plan.images, request.layers, owns_rows=True)
     said = {
         "schema": schema.VERSION,
-        "layers": [spec.name for spec in specs],
-        "model": fingerprint_model(hooked),
-        "data": fingerprint_data(source.ids, labels, inspection.digests)
-        | {"ids_given": source.given_ids is not None},
-        "settings": _lasting(settings, plan),
-        "preprocessing": hooked.preprocessing.to_dict(),
-        "image_shape": [channels, height, width],
+        "layers": list(request.layers),
+        "model": request.model_fingerprint,
+        "data": request.data_fingerprint,
+        "settings": _lasting(request, plan.shard_size),
+        "relevance": request.relevance_words,
+        "preprocessing": request.hooked.preprocessing.to_dict(),
+        "image_shape": list(request.image_shape),
         "versions": {name: version(name) for name in ("torch", "numpy", "zarr")},
         "blocks": [{"start": 0, "stop": plan.images}],
+        "passes": [one.to_dict()],
     }
-    specs = _open(path, said, specs) or _create(path, plan, specs, source.ids, said=said, say=say)
-    return Work(
-        hooked,
-        source,
-        plan,
-        specs,
-        path,
-        image_shape=(channels, height, width),
-        batch_size=settings.batch_size,
-        decode_threads=settings.decode_threads or _decode_threads(source),
-        threads=settings.threads,
-        label_of_logit=None
-        if settings.label_of_logit is None
-        else np.array(settings.label_of_logit, np.int64),
+    specs = request.specs(request.layers)
+    say(_size(request, path, one))
+    root = create_store(path, said, overwrite=overwrite)
+    _make(root, request, one, plan, specs)
+    return _work(request, path, plan, one, specs)
+
+
+def _make(root: zarr.Group, request: Request, one: Pass, plan: Plan, specs: Sequence[LayerSpec]) -> None:
+    """Every array that a pass writes to, then that it may begin; repeated after a crash."""
+    parts = parts_of(one, specs, request.image_shape)
+    set_aside(root, one, parts)
+    if one.owns_rows:
+        create_rows(root, plan, request.source.ids)
+        if one.number:  # references were chosen among fewer images
+            del root["units"]
+            root.create_group("units")
+    for spec in specs:
+        create_layer(root, plan, spec, request.source.ids)
+    create_ledger(root, one, plan, object_names(specs, owns_rows=one.owns_rows))
+    create_partials(root, one, plan, parts)
+    set_pass_state(root, one.number, schema.COLLECTING)
+
+
+def _next_pass(request: Request, stored: dict[str, Any], passes: list[Pass], added: int) -> Pass | None:
+    """New layers and aspects for the rows that are there first, then new rows of everything."""
+    rows, here = int(stored["data"]["images"]), aspects_of(passes)
+    lacking = {
+        name: tuple(aspect for aspect in aspects if aspect not in here.get(name, ()))
+        for name, aspects in request.layers.items()
+    }
+    lacking = {name: aspects for name, aspects in lacking.items() if aspects}
+    if lacking:
+        return Pass(len(passes), 0, rows, lacking, owns_rows=False)
+    if added:
+        everything = {
+            name: tuple(aspect for aspect in schema.ASPECTS if aspect in here[name]) for name in stored["layers"]
+        }
+        return Pass(len(passes), rows, rows + added, everything, owns_rows=True)
+    return None
+
+
+def _announce(root: zarr.Group, request: Request, one: Pass, added: int) -> None:
+    """Write down that a pass begins, in one step: after a crash it is known."""
+    about = schema.about(root)
+    changes: dict[str, Any] = {"passes": [*about["passes"], one.to_dict()]}
+    if one.owns_rows:
+        changes["data"] = request.data_fingerprint
+        changes["blocks"] = [*about["blocks"], {"start": one.start, "stop": one.start + added}]
+        changes["state"] = schema.CREATING
+    if about.get("relevance") is None:
+        changes["relevance"] = request.relevance_words
+    root.update_attributes({"fvhooks": about | changes})
+
+
+def _plan(request: Request, root: zarr.Group, about: dict[str, Any]) -> Plan:
+    return make_plan(
+        request.source.ids,
+        request.labels,
+        references=int(about["settings"]["references"]),
+        shard_size=int(about["settings"]["shard_size"]),
+        blocks=items_of_blocks(request.source.ids, request.labels, root, about),
     )
 
 
-def _layer_specs(
-    hooked: HookedModel, layers: Iterable[str], inspection: Inspection, ranks: int | None
-) -> list[LayerSpec]:
-    """The layers in network order, the logits last; real images show whether they have signs."""
-    images = inspection.images[:4]
-    probe = hooked.probe(images)  # perhaps of noise: what it is known to say of a shape is the layout
-    layouts = {name: probe.layout(name) for name in {*layers, LOGITS}}
-    names = sorted(layouts, key=lambda name: probe[name].order)
-    with torch.no_grad():
-        signed = {name: bool((values < 0).any()) for name, values in hooked.read(images, names).items()}
-    return [
-        LayerSpec(
-            name,
-            layouts[name],
-            signed[name],
-            choose_ranks(layouts[name].positions, ranks),
-            _facts(hooked, name, inspection),
-        )
-        for name in names
-    ]
+def _specs(request: Request, root: zarr.Group, one: Pass) -> list[LayerSpec]:
+    """The specifications of a pass, as the store has them where it has them."""
+    found = []
+    for spec in request.specs(dict(one.layers)):
+        group = root.get(schema.layer_path(spec.name))
+        known = group is not None and "signed" in group.attrs
+        found.append(replace(spec, signed=bool(group.attrs["signed"])) if group is not None and known else spec)
+    return found
 
 
-def _facts(hooked: HookedModel, layer: str, inspection: Inspection) -> dict[str, Any]:
-    """Of latents, how much of their site they miss, measured on the few images that were looked at."""
-    if layer not in hooked.autoencoders:
-        return {}
-    error: float | None = None
-    with suppress(ShapeError):  # a site that gives the same everywhere has no variance to explain
-        error = hooked.reconstruction_error(inspection.images, layer)
-    return {"reconstruction_error": error, "reconstruction_images": len(inspection.images)}
+def _work(request: Request, path: str, plan: Plan, one: Pass, specs: list[LayerSpec]) -> Work:
+    labels = request.settings.label_of_logit
+    wanted = tuple(spec.name for spec in specs if schema.RELEVANCE in spec.aspects)
+    relevance = None if request.relevance is None or not wanted else replace(request.relevance, layers=wanted)
+    return Work(
+        request.hooked,
+        request.source,
+        plan,
+        one,
+        specs,
+        path,
+        image_shape=request.image_shape,
+        batch_size=request.settings.batch_size,
+        decode_threads=request.decode_threads,
+        threads=request.settings.threads,
+        label_of_logit=None if labels is None else np.array(labels, np.int64),
+        relevance=relevance,
+        targets=None if relevance is None else request.targets(plan.labels),
+    )
 
 
-def _lasting(settings: Settings, plan: Plan) -> dict[str, Any]:
+def _lasting(request: Request, shard_size: int) -> dict[str, Any]:
     """The settings that decide what is written; threads and batches do not."""
-    logits = settings.label_of_logit
+    logits = request.settings.label_of_logit
     return {
-        "references": settings.references,
-        "ranks": settings.ranks,
-        "shard_size": plan.shard_size,
+        "references": request.settings.references,
+        "ranks": request.settings.ranks,
+        "shard_size": shard_size,
         "label_of_logit": None if logits is None else list(logits),
     }
-
-
-def _check_outputs(label_of_logit: Sequence[int] | None, outputs: int) -> None:
-    if label_of_logit is not None and len(label_of_logit) != outputs:
-        raise ShapeError(
-            f"Expected a label in label_of_logit for each of {outputs} outputs, got {len(label_of_logit)}."
-        )
-
-
-def _decode_threads(source: Source) -> int:
-    return min(_DECODE_THREADS, os.cpu_count() or 1) if source.is_made_of_files else 1
-
-
-def _open(path: str, said: dict[str, Any], specs: Sequence[LayerSpec]) -> list[LayerSpec] | None:
-    """The specifications as the store has them; None where it is still to be made."""
-    stored = _stored(path)
-    if stored is None or stored["state"] == schema.CREATING:
-        return None
-    _check_same(path, stored, said)
-    root = schema.open_root(path)
-    return [replace(spec, signed=bool(root[schema.layer_path(spec.name)].attrs["signed"])) for spec in specs]
-
-
-def _create(
-    path: str,
-    plan: Plan,
-    specs: list[LayerSpec],
-    ids: Sequence[str],
-    *,
-    said: dict[str, Any],
-    say: Callable[[str], Any],
-) -> list[LayerSpec]:
-    size = f"{_gigabytes(plan, specs):.3g} GB before compression"
-    say(f"Collecting {plan.images} images into {path}: {size}.")
-    root = schema.create(path, plan, specs, ids, said, overwrite=_stored(path) is not None)
-    create_ledger(root, plan, object_names(specs))
-    shape = said["image_shape"]
-    create_partials(root, plan, specs, (shape[0], shape[1], shape[2]))
-    schema.set_state(root, schema.COLLECTING)
-    return specs
 
 
 def _stored(path: str) -> dict[str, Any] | None:
@@ -212,26 +199,33 @@ def _stored(path: str) -> dict[str, Any] | None:
     return schema.about(schema.open_root(path))
 
 
-def _check_same(path: str, stored: dict[str, Any], here: dict[str, Any]) -> None:
-    compare("model", path, stored["model"], here["model"])
-    compare("data set", path, stored["data"], here["data"])
-    lacking = [name for name in here["layers"] if name not in stored["layers"]]
-    if lacking or (stored["state"] == schema.COLLECTING and stored["layers"] != here["layers"]):
-        raise StoreError(
-            f"The store {path} holds the layers {stored['layers']}, asked for were {here['layers']}. "
-            "A store takes no further layers: collect all of them into another path."
-        )
-    differing = [name for name, value in here["settings"].items() if stored["settings"][name] != value]
+def _check_same(request: Request, root: zarr.Group, stored: dict[str, Any], path: str) -> None:
+    compare("model", path, stored["model"], request.model_fingerprint)
+    here = _lasting(request, request.settings.shard_size or int(stored["settings"]["shard_size"]))
+    differing = [name for name, value in here.items() if stored["settings"][name] != value]
     if differing:
-        both = "; ".join(
-            f"{name} {stored['settings'][name]} there, {here['settings'][name]} here" for name in differing
-        )
+        both = "; ".join(f"{name} {stored['settings'][name]} there, {here[name]} here" for name in differing)
         raise StoreError(
             f"The store {path} was collected with other settings ({both}). Use the same, or another path."
         )
 
 
-def _gigabytes(plan: Plan, specs: Sequence[LayerSpec]) -> float:
+def _check_relevance(request: Request, stored: dict[str, Any], one: Pass, path: str) -> None:
+    """One store has one kind of relevance, and whoever adds to it must bring it."""
+    needed = any(schema.RELEVANCE in aspects for aspects in one.layers.values())
+    there, here = stored.get("relevance"), request.relevance_words
+    if needed and there is not None and there != here:
+        raise StoreError(
+            f"The store {path} keeps relevance by {there['attributor']} with {there['options'] or 'no options'} "
+            f"for the {there['target']}; asked for was {here or 'none'}. Ask for the same, or use another path."
+        )
+
+
+def _size(request: Request, path: str, one: Pass) -> str:
+    specs = request.specs(dict(one.layers))
+    rows, groups = one.stop - one.start, len(np.unique(request.labels))
     per_image = sum(4 * len(spec.image_arrays) * spec.layout.channels for spec in specs)
-    per_group = sum(4 * spec.layout.channels * len(spec.ranks) for spec in specs)
-    return (plan.images * per_image + len(plan.groups) * per_group) / 1e9
+    with_profiles = [spec for spec in specs if schema.STATISTICS in spec.aspects]
+    per_group = sum(4 * spec.layout.channels * len(spec.ranks) for spec in with_profiles)
+    gigabytes = (rows * per_image + groups * per_group) / 1e9
+    return f"Collecting {rows} images into {path}: {gigabytes:.3g} GB before compression."

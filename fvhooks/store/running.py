@@ -22,13 +22,14 @@ def run(work: Work, shards: Sequence[int], client: Any | None, *, show_progress:
         client: a `dask.distributed.Client`, or None for this process.
         show_progress: whether to draw a progress bar.
     """
-    if len(shards) < work.plan.shards:
-        _log.info("Going on: %d of %d shards are done.", work.plan.shards - len(shards), work.plan.shards)
-    sizes = [work.plan.rows(shard) for shard in range(work.plan.shards)]
+    every = work.one.shards(work.plan)
+    if len(shards) < len(every):
+        _log.info("Going on: %d of %d shards are done.", len(every) - len(shards), len(every))
+    sizes = {shard: work.one.rows(work.plan, shard) for shard in every}
     to_do = sum(sizes[shard].stop - sizes[shard].start for shard in shards)
-    done = work.plan.images - to_do
+    total = work.one.stop - work.one.start
     with tqdm(
-        total=work.plan.images, initial=done, unit="image", desc="collect", disable=not show_progress
+        total=total, initial=total - to_do, unit="image", desc="collect", disable=not show_progress
     ) as bar:
         if client is None:
             shared = delayed(work, pure=False, traverse=False)

@@ -30,10 +30,9 @@ CREATING, COLLECTING, FOLDED, COMPLETE = "creating", "collecting", "folded", "co
 NOT_DONE = -1
 """A ledger entry of work that is not done; checksums are never negative."""
 
-_CHANNELS = 16  # of one inner chunk: what one channel costs to read against how many chunks there are
-_CHUNK_BYTES = 2**20
-GROUP_BLOCK = 16
-"""Groups whose profiles are folded at once."""
+STATISTICS, SAMPLE, RELEVANCE = ASPECTS = ("statistics", "sample", "relevance")
+"""What can be kept of a layer; each may be added to a store later."""
+
 _LABEL_ROWS = 65536
 
 
@@ -46,6 +45,7 @@ class LayerSpec:
         layout: which axis is the channel, and where the positions lie.
         signed: whether it has negative values.
         ranks: which places of the sorted order its profile keeps.
+        aspects: what is kept of it, of `ASPECTS`.
         facts: what else its group says about it.
     """
 
@@ -53,6 +53,7 @@ class LayerSpec:
     layout: Layout
     signed: bool
     ranks: Int[np.ndarray, " rank"]
+    aspects: frozenset[str] = frozenset({STATISTICS})
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -68,8 +69,13 @@ class LayerSpec:
     @property
     def image_arrays(self) -> dict[str, tuple[str, float]]:
         """Type and fill value of each array (image, channel)."""
-        arrays = {"peak": ("float32", np.nan), "average": ("float32", np.nan), "position": ("int32", -1)}
-        return arrays | ({"trough": ("float32", np.nan)} if self.has_trough else {})
+        arrays: dict[str, tuple[str, float]] = {}
+        if STATISTICS in self.aspects:
+            arrays |= {"peak": ("float32", np.nan), "average": ("float32", np.nan), "position": ("int32", -1)}
+            arrays |= {"trough": ("float32", np.nan)} if self.has_trough else {}
+        if SAMPLE in self.aspects:
+            arrays |= {"sample": ("float32", np.nan), "sample_position": ("int32", -1)}
+        return arrays | ({"relevance": ("float32", np.nan)} if RELEVANCE in self.aspects else {})
 
     def attributes(self) -> dict[str, Any]:
         """What the layer's group says about it."""
@@ -102,34 +108,6 @@ def layout_from(attributes: dict[str, Any]) -> Layout:
         int(attributes["prefix"]),
         int(attributes.get("heads", 1)),
     )
-
-
-def groups_per_chunk(spec: LayerSpec, groups: int) -> int:
-    """How many groups share a chunk of profiles, about a megabyte."""
-    fitting = _CHUNK_BYTES // (spec.layout.channels * len(spec.ranks) * 4)
-    return 1 << int(np.log2(np.clip(fitting, 1, min(GROUP_BLOCK, groups))))
-
-
-def create(
-    path: str,
-    plan: Plan,
-    specs: Sequence[LayerSpec],
-    ids: Sequence[str],
-    said: dict[str, Any],
-    *,
-    overwrite: bool,
-) -> zarr.Group:
-    """Write every group and array of an empty store; the state in its attributes says when that is done."""
-    root = zarr.create_group(path, overwrite=overwrite, attributes={"fvhooks": said | {"state": CREATING}})
-    _create_images(root, plan, ids)
-    for spec in specs:
-        _create_layer(root, plan, spec, ids)
-    root.create_group("units")
-    root.create_group("visualizations")
-    root.create_group("spectrum")
-    root.create_group("partials")
-    root.create_group("ledger")
-    return root
 
 
 def open_root(path: str, mode: str = "r") -> zarr.Group:
@@ -187,18 +165,17 @@ def consolidate(path: str) -> None:
 
 
 def write_text(group: zarr.Group, name: str, values: Sequence[str], dimension: str) -> None:
-    """An array of strings of any length, with its checksum."""
+    """An array of strings of any length, with its checksum; left alone where the same is there."""
     texts = np.array([*values], dtype=object)
     chunk = max(1, min(len(values), _LABEL_ROWS))
+    total, there = checksum_of(texts, chunk), group.get(name)
+    if isinstance(there, zarr.Array) and there.attrs.get("checksum") == total and there.shape == texts.shape:
+        return
     array = group.create_array(
-        name,
-        shape=texts.shape,
-        dtype=str,
-        chunks=(chunk,),
-        dimension_names=(dimension,),
-        attributes={"checksum": checksum_of(texts, chunk)},
+        name, shape=texts.shape, dtype=str, chunks=(chunk,), dimension_names=(dimension,), overwrite=True
     )
     array[:] = texts
+    array.update_attributes({"checksum": total})  # last, since it says that the texts are there
 
 
 def write_array(
@@ -245,46 +222,3 @@ def array_for(
         dimension_names=tuple(dimensions),
         overwrite=True,
     )
-
-
-def _create_images(root: zarr.Group, plan: Plan, ids: Sequence[str]) -> None:
-    group = root.create_group("images", attributes={"coordinates": "id label split"})
-    _write_row_coordinates(group, plan, ids)
-    write_array(group, "index", plan.index, ["image"])
-    for name, kind, fill in (("prediction", "int64", -1), ("logit", "float32", np.nan), ("error", str, "")):
-        group.create_array(
-            name,
-            shape=(plan.images,),
-            dtype=kind,
-            chunks=(plan.shard_size,),
-            fill_value=fill,
-            dimension_names=("image",),
-        )
-
-
-def _write_row_coordinates(group: zarr.Group, plan: Plan, ids: Sequence[str]) -> None:
-    write_text(group, "id", [ids[index] for index in plan.index], "image")
-    write_array(group, "label", plan.labels, ["image"])
-    write_text(group, "split", [SPLITS[code] for code in plan.split], "image")
-
-
-def _create_layer(root: zarr.Group, plan: Plan, spec: LayerSpec, ids: Sequence[str]) -> None:
-    group = root.create_group(
-        f"layers/{spec.key}", attributes=spec.attributes() | {"coordinates": "id label split"}
-    )
-    _write_row_coordinates(group, plan, ids)
-    write_array(group, "group", plan.groups, ["group"])
-    write_array(group, "rank", spec.ranks, ["rank"])
-    write_array(group, "quantile", np.array(QUANTILES), ["quantile"])
-    channels = spec.layout.channels
-    inner = min(_CHANNELS, channels)
-    for name, (kind, fill) in spec.image_arrays.items():
-        group.create_array(
-            name,
-            shape=(plan.images, channels),
-            dtype=kind,
-            chunks=(plan.shard_size, inner),
-            shards=(plan.shard_size, -(-channels // inner) * inner),
-            fill_value=fill,
-            dimension_names=("image", "channel"),
-        )

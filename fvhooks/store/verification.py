@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import zarr
 
-from fvhooks.statistics.moments import Moments
+from fvhooks.statistics import STATISTICS
 from fvhooks.store import schema
 from fvhooks.store.checksums import checksum, checksum_of
 from fvhooks.store.ledgers import array_of, entries
 
 _ROWS = ("id", "label", "split")
-_OF_LAYERS = ("group", "rank", "quantile", "profile", "group_count", "active_fraction", "quantiles")
+_OF_LAYERS = ("group", "rank", "quantile", "group_count", "active_fraction", "quantiles")
 
 
 def damaged(root: zarr.Group) -> list[str]:
@@ -24,11 +24,9 @@ def damaged(root: zarr.Group) -> list[str]:
     Returns:
         Their paths, with the shard's number where an object is one shard of an array.
     """
-    rows = int(schema.about(root)["settings"]["shard_size"])
     broken = []
-    for shard, name, expected in entries(root):
-        part = slice(shard * rows, (shard + 1) * rows)
-        if not name.startswith("partials/") and _value(root, name, part) != expected:
+    for shard, part, name, expected in entries(root):
+        if _value(root, name, part) != expected:
             broken.append(f"{name} (shard {shard})")
     broken += [path for path, expected in _statistics(root) if _value(root, path, None) != expected]
     return broken
@@ -45,9 +43,11 @@ def _value(root: zarr.Group, path: str, part: slice | None) -> int | str:
 
 def _statistics(root: zarr.Group) -> Iterator[tuple[str, Any]]:
     """Every array that must carry its own checksum, with None where it has none or is not there."""
-    names = {"images": (*_ROWS, "index"), "spectrum": ("spectrum",)}
+    names = {"images": [*_ROWS, "index"]}
+    names |= {name: [*kind.dimensions] for name, kind in STATISTICS.items() if kind.of == "images"}
+    of_layers = [name for kind in STATISTICS.values() if kind.of == "activations" for name in kind.dimensions]
     for layer in schema.about(root)["layers"]:
-        names[schema.layer_path(layer)] = (*_ROWS, *_OF_LAYERS, *Moments.empty(1).result())
+        names[schema.layer_path(layer)] = [*_ROWS, *_OF_LAYERS, *of_layers]
     for group, arrays in names.items():
         for name in arrays:
             array = root.get(f"{group}/{name}")

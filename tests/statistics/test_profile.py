@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fvhooks.statistics import Subject
 from fvhooks.statistics.profile import Profile, choose_ranks
 
 
@@ -38,7 +39,7 @@ def test_one_rank_cannot_hold_two_ends() -> None:
 def test_equal_to_numpy() -> None:
     values = torch.randn(6, 5, 400)
     ranks = choose_ranks(400, 32)
-    profile = Profile.empty(5, ranks)
+    profile = Profile.about(Subject(5, ranks))
     profile.update(values)
     expected = np.sort(values.double().numpy(), -1)[..., ranks].mean(0)
     np.testing.assert_allclose(profile.result()["profile"], expected, rtol=1e-6)
