@@ -166,7 +166,7 @@ def _check_outputs(label_of_logit: Sequence[int] | None, outputs: int) -> None:
 
 
 def _decode_threads(source: Source) -> int:
-    return min(_DECODE_THREADS, os.cpu_count() or 1) if source.is_made_of_files else 1
+    return min(_DECODE_THREADS, os.cpu_count() or 1) if source.is_threaded else 1
 
 
 def _open(path: str, said: dict[str, Any], specs: Sequence[LayerSpec]) -> list[LayerSpec] | None:
