@@ -68,7 +68,7 @@ def _check_map_style(dataset: Any) -> None:  # noqa: ANN401
             f"Expected one data set, got a {kind} with the splits {splits}. "
             f"Pass one of them: dataset[{one!r}]."
         )
-    if not hasattr(dataset, "__getitem__"):
+    if any(parent.__name__ == "IterableDataset" for parent in type(dataset).__mro__):
         raise MissingInputError(
             f"Expected a map-style data set, got a {kind}, which streams: rows are put in label order and "
             "read again by id. Load it with streaming=False, or keep a part of it: "
