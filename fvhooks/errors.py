@@ -12,6 +12,7 @@ Every error is an `FVHooksError` and, beside it, the builtin that a caller would
     ├─ MissingInputError (ValueError)         a method needs labels, a data set, a store
     ├─ StoreError (OSError)                   unreadable, half-written, damaged, of another model
     │  └─ SchemaError                         written by another version of the layout
+    ├─ WorkerError (RuntimeError)             a process that shares the work has died
     └─ MissingDependencyError (ImportError)   an optional library is not installed
 """
 
@@ -61,6 +62,10 @@ class StoreError(FVHooksError, OSError):
 
 class SchemaError(StoreError):
     """A store was written with another version of the layout."""
+
+
+class WorkerError(FVHooksError, RuntimeError):
+    """A process that shares the work has died."""
 
 
 class MissingDependencyError(FVHooksError, ImportError):

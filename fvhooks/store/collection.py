@@ -16,7 +16,7 @@ from fvhooks.store import schema
 from fvhooks.store.folding import fold
 from fvhooks.store.ledgers import forget, shards_to_do
 from fvhooks.store.partials import DamagedPartError
-from fvhooks.store.passes import pass_state, set_pass_state
+from fvhooks.store.collection_passes import pass_state, set_pass_state
 from fvhooks.store.preparation import next_work
 from fvhooks.store.reading import Store
 from fvhooks.store.requests import make_request

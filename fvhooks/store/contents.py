@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from fvhooks.errors import LayerNotFoundError, MissingInputError, StoreError, did_you_mean
 from fvhooks.hooks import Preprocessing
 from fvhooks.store import schema
 from fvhooks.store.ledgers import array_of, shards_to_do
+from fvhooks.store.plans import SPLITS
 from fvhooks.units import Layout
+
+_ROWS = ("id", "label", "split")
 
 
 class Contents:
@@ -81,11 +84,11 @@ class Contents:
         path = schema.layer_path(layer)
         stored = xr.open_zarr(self.path, group=path, consolidated=False, chunks=None)
         groups = int(stored["profile"].encoding["chunks"][0])
-        lazy: xr.Dataset = stored.chunk(
+        lazy: xr.Dataset = stored.drop_vars(_ROWS).chunk(
             {"image": int(self._about["settings"]["shard_size"]), "group": groups}
         )
-        rows = {name: self.images_table[name] for name in ("id", "label", "split")}
-        return lazy.assign_coords(rows)  # in memory: xarray groups by no lazy coordinate
+        # what is no Dask array can be grouped by, and is still read only when it is asked for
+        return lazy.assign_coords({name: stored[name].variable for name in _ROWS})
 
     def layout(self, layer: str) -> Layout:
         """How the activations of a layer are laid out."""
@@ -144,6 +147,18 @@ class Contents:
         if split is not None:
             usable &= table.split.values == split
         return float((table.prediction.values == table.label.values)[usable].mean())
+
+    @cached_property
+    def _labels(self) -> Int[np.ndarray, " image"]:
+        return np.asarray(array_of(self._root, "images/label")[:])
+
+    def _in_split(self, split: str | None) -> Bool[np.ndarray, " image"]:
+        """The rows of a split; all of them for None."""
+        if split is None:
+            return np.ones(self.size, bool)
+        if split not in SPLITS:
+            raise MissingInputError(f"Expected a split of {', '.join(SPLITS)}, or None, got {split!r}.")
+        return np.asarray(array_of(self._root, "images/split")[:] == split)
 
     def _check_layer(self, layer: str) -> None:
         if layer not in self.layers:

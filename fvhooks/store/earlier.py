@@ -9,7 +9,7 @@ from jaxtyping import Float
 from fvhooks.statistics import Statistic
 from fvhooks.store.ledgers import array_of
 from fvhooks.store.partials import Part
-from fvhooks.store.passes import Pass
+from fvhooks.store.collection_passes import Pass
 from fvhooks.store.schema import array_for, write_text
 
 

@@ -13,7 +13,7 @@ from fvhooks.store import schema
 from fvhooks.store.earlier import Earlier
 from fvhooks.store.ledgers import array_of
 from fvhooks.store.partials import Part, has_images
-from fvhooks.store.passes import Pass
+from fvhooks.store.collection_passes import Pass
 from fvhooks.store.plans import Plan
 from fvhooks.store.schema import QUANTILES, LayerSpec, array_for, write_array
 

@@ -20,7 +20,7 @@ from fvhooks.statistics import STATISTICS, Measured, Statistic, Subject, chosen
 from fvhooks.store import schema
 from fvhooks.store.batches import Batch
 from fvhooks.store.ledgers import array_of
-from fvhooks.store.passes import Pass
+from fvhooks.store.collection_passes import Pass
 from fvhooks.store.plans import Plan, Segment
 from fvhooks.store.schema import LayerSpec
 

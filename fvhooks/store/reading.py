@@ -7,24 +7,22 @@ from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from jaxtyping import Float
 
-from fvhooks.errors import LayerNotFoundError, MissingInputError, StoreError
+from fvhooks.errors import MissingInputError, StoreError
 from fvhooks.hooks import HookedModel
 from fvhooks.images import as_images
 from fvhooks.store import schema
-from fvhooks.store.contents import Contents, some
+from fvhooks.store.contents import some
 from fvhooks.store.fingerprints import compare, fingerprint_ids, fingerprint_model
 from fvhooks.store.inspection import inspect
 from fvhooks.store.keeping import KeptResults
-from fvhooks.store.ledgers import array_of
+from fvhooks.store.queries import Queries
 from fvhooks.store.sources import Source
 from fvhooks.store.verification import damaged
-from fvhooks.units import Direction, Unit
 
 
-class Store(Contents, KeptResults):
+class Store(Queries, KeptResults):
     """What real images do in a model, read lazily; made by `fvhooks.collect` and `fvhooks.open_store`.
 
     Example:
@@ -44,41 +42,6 @@ class Store(Contents, KeptResults):
     def __repr__(self) -> str:
         attached = "attached" if self.source else "not attached"
         return f"Store({self.path!r}, {self.size} images, layers={self.layers}, data set {attached})"
-
-    def top_images(self, unit: Unit | Direction, k: int = 9, split: str | None = None) -> xr.Dataset:
-        """The images that a channel answers most strongly to.
-
-        Args:
-            unit: a channel of a layer.
-            k: how many, at most.
-            split: only images of "reference", "calibration" or "report".
-
-        Returns:
-            `id`, `index` in the data set, `value`, `position` (index on the layer's layout) and `label`
-            (top), the strongest first, equal ones by id.
-
-        Raises:
-            MissingInputError: a direction, or a unit at one position: only peaks of channels are kept.
-        """
-        if isinstance(unit, Direction) or unit.position is not None:
-            raise MissingInputError(
-                f"A store keeps the peak of each channel, which says nothing about {unit.id!r}. "
-                "Pass a channel of a layer: Unit(layer, channel)."
-            )
-        self._check_unit(unit)
-        path = schema.layer_path(unit.layer)
-        peaks = np.asarray(array_of(self._root, f"{path}/peak")[:, unit.channel])
-        table = self.images_table
-        usable = ~np.isnan(peaks) if split is None else ~np.isnan(peaks) & (table.split.values == split)
-        rows = np.flatnonzero(usable)
-        if len(rows) > k:  # the k-th strongest and all that equal it
-            rows = rows[peaks[rows] >= np.partition(peaks[rows], -k)[-k]]
-        ids = table.id.values[rows].astype(str)
-        rows = rows[np.lexsort((ids, -peaks[rows]))][:k]
-        positions = np.asarray(array_of(self._root, f"{path}/position")[:, unit.channel])[rows]
-        found = table[["id", "index", "label"]].isel(image=rows).rename(image="top").reset_coords()
-        arrays = {"value": ("top", peaks[rows]), "position": ("top", positions)}
-        return found[["id", "index", "label"]].assign(arrays).assign_attrs(unit=unit.id)
 
     def images(self, ids: Iterable[str]) -> Float[torch.Tensor, "image rgb y x"]:
         """The pictures of some ids, in [0, 1], as the model saw them.
@@ -136,13 +99,6 @@ class Store(Contents, KeptResults):
     def _index_of(self) -> dict[str, int]:
         table = self.images_table
         return dict(zip(map(str, table.id.values), table["index"].values.tolist(), strict=True))
-
-    def _check_unit(self, unit: Unit) -> None:
-        channels = self.layout(unit.layer).channels
-        if unit.channel >= channels:
-            raise LayerNotFoundError(
-                f"Layer {unit.layer!r} has {channels} channels; there is no unit {unit.id!r}."
-            )
 
 
 def open_store(path: str | Path, dataset: Any | None = None) -> Store:  # noqa: ANN401

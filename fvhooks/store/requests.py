@@ -77,7 +77,7 @@ class Request:
     @property
     def decode_threads(self) -> int:
         """How many threads read the data set."""
-        several = min(_DECODE_THREADS, os.cpu_count() or 1) if self.source.is_made_of_files else 1
+        several = min(_DECODE_THREADS, os.cpu_count() or 1) if self.source.is_threaded else 1
         return self.settings.decode_threads or several
 
     def order(self, names: Iterable[str]) -> list[str]:

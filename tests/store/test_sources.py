@@ -25,7 +25,7 @@ def test_files_are_named_by_their_path_under_the_root(folder) -> None:
     source = Source(ImageFolder(str(folder)), KNOWN)
     assert source.ids == ["cat/a.png", "cat/b.png", "dog/a.png"]
     assert source.labels().tolist() == [0, 0, 1]
-    assert source.is_made_of_files
+    assert source.is_threaded
     picture = source.read(2)
     assert picture.shape == (3, 8, 8)
     assert picture.dtype == torch.uint8
