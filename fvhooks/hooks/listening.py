@@ -43,7 +43,8 @@ def listening(
     Yields:
         What was heard; complete when the block has ended.
     """
-    heard, outputs = Heard(), []
+    heard = Heard()
+    outputs: list[Any] = []
 
     def begin(given: list[Any]) -> None:
         heard.passes += 1

@@ -150,7 +150,9 @@ def _per_channel(probe: Probe, name: str, values: torch.Tensor) -> PerChannel:
     return probe.layout(name).to_channels(values.detach()).float().sum(-1)
 
 
-def outputs_of_labels(labels: Sequence[int], outputs: int, label_of_output: Mapping[int, int] | None) -> list[int]:
+def outputs_of_labels(
+    labels: Sequence[int], outputs: int, label_of_output: Mapping[int, int] | None
+) -> list[int]:
     """The output that stands for each label, −1 where none does.
 
     Example:

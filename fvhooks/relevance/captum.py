@@ -153,7 +153,7 @@ class Attribution:
     def __call__(
         self, images: torch.Tensor, nodes: Mapping[str, Address], target: int | torch.Tensor | None
     ) -> dict[str, torch.Tensor]:
-        """What the attributor gives at some layers, as its tensors are: neither shape nor range is checked."""
+        """What the attributor gives at some layers, as it gives it: neither shape nor range is checked."""
         layers = [self.hooked.modules[address.module] for address in nodes.values()]
         try:
             with torch.enable_grad(), checked_already():

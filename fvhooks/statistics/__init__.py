@@ -3,8 +3,9 @@
 Adding one takes a file here, and nothing else: stores find it in the registry, and so do the tests.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -30,8 +31,7 @@ class Subject:
     size: tuple[int, int] | None = None
 
 
-@runtime_checkable
-class Statistic(Protocol):
+class Statistic(ABC):
     """A reduction over images that can be cut anywhere and put together again.
 
     Updating with images one by one or in batches gives the same bits. `state` and `count` are all that it
@@ -55,35 +55,35 @@ class Statistic(Protocol):
     state: Float64[np.ndarray, "..."]
 
     @classmethod
+    @abstractmethod
     def about(cls, subject: Subject) -> Self:
         """Nothing seen yet."""
-        ...
 
     @classmethod
+    @abstractmethod
     def restored(cls, subject: Subject, result: dict[str, Float[np.ndarray, "..."]], count: int) -> Self:
         """What gave such a result, as far as its rounding allows: how images are added to a store later."""
-        ...
 
+    @abstractmethod
     def measure(self, values: Float[torch.Tensor, "image ..."]) -> Measured:
         """What is needed of each image: the costly part. It changes nothing, so threads can share it."""
-        ...
 
+    @abstractmethod
     def add(self, measured: Measured) -> None:
         """Take in what was measured, one image after the other, so that batches leave no trace in any bit."""
-        ...
 
     def update(self, values: Float[torch.Tensor, "image ..."]) -> None:
         """Take in more images."""
         for image in torch.split(values, 1):  # copies of one image stay in the cache
             self.add(self.measure(image))
 
+    @abstractmethod
     def merge(self, other: Any) -> Self:  # noqa: ANN401 - another of the same class
         """What both have seen, this one first."""
-        ...
 
+    @abstractmethod
     def result(self) -> dict[str, Float[np.ndarray, "..."]]:
         """The arrays that go into a store, by name; NaN where nothing was seen."""
-        ...
 
 
 def chosen(

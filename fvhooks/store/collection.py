@@ -13,10 +13,10 @@ from tqdm.auto import tqdm
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance import Attributor
 from fvhooks.store import schema
+from fvhooks.store.collection_passes import pass_state, set_pass_state
 from fvhooks.store.folding import fold
 from fvhooks.store.ledgers import forget, shards_to_do
 from fvhooks.store.partials import DamagedPartError
-from fvhooks.store.collection_passes import pass_state, set_pass_state
 from fvhooks.store.preparation import next_work
 from fvhooks.store.reading import Store
 from fvhooks.store.requests import make_request
@@ -40,6 +40,7 @@ class CollectionOptions(TypedDict, total=False):
         ids: one unique string an item (else: file names, or indices).
         labels: one integer an item, −1 for none (else: what the data set says).
         decode_threads: threads that read the data set; one, unless its items are files of their own.
+        decode_processes: processes that read the data set instead of threads, for one in plain Python (0).
         threads: compute threads of each model; on a client's workers as many as it has, else torch's own.
         sample: keep the activations at one position of each image too: of all layers, or of those named.
         relevance: keep the relevance of each channel too, for the output of each image's "label" or for the
@@ -57,6 +58,7 @@ class CollectionOptions(TypedDict, total=False):
     ids: Sequence[str] | None
     labels: Sequence[int] | None
     decode_threads: int | None
+    decode_processes: int
     threads: int | None
     sample: bool | Sequence[str]
     relevance: Literal["label", "prediction"] | None
@@ -117,6 +119,8 @@ def collect(
     where = schema.normalised(path)
     while (work := next_work(request, where, say)) is not None:
         _finish(work, client, show_progress=show_progress)
+    if not schema.is_consolidated(where):
+        schema.consolidate(where)
     store = Store(where, source)
     failed = store.errors.sizes["image"]
     if failed:
@@ -159,11 +163,10 @@ def _fold(work: Work) -> None:
 def _complete(work: Work) -> None:
     root = schema.open_root(work.path, "r+")
     with suppress(KeyError, FileNotFoundError):  # another process removes them at the same time
-        del root[f"partials/{work.one.path}"]
+        del root["partials"]
     about = schema.about(root)
     known = [*about["layers"], *(name for name in work.one.layers if name not in about["layers"])]
     probe = work.hooked.probe()
     layers = sorted(known, key=lambda name: probe[name].order)
     root.update_attributes({"fvhooks": about | {"layers": layers}})
     set_pass_state(root, work.one.number, schema.COMPLETE)
-    schema.consolidate(work.path)

@@ -49,6 +49,12 @@ class Contents:
         return Preprocessing.from_dict(self._about["preprocessing"])
 
     @property
+    def relevance(self) -> dict[str, Any] | None:
+        """How its relevance was collected: attributor, its options, and "label" or "prediction" as target."""
+        said = self._about.get("relevance")
+        return None if said is None else dict(said)
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of its images."""
         channels, height, width = self._about["image_shape"]

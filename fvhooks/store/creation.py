@@ -30,7 +30,7 @@ def create_store(path: str, said: dict[str, Any], *, overwrite: bool) -> zarr.Gr
     """
     attributes = {"fvhooks": said | {"state": schema.CREATING}}
     root = zarr.create_group(path, overwrite=overwrite, attributes=attributes)
-    for name in ("images", "layers", "units", "visualizations", "spectrum", "partials", "ledger"):
+    for name in ("images", "layers", "units", "visualizations", "spectrum", "ledger"):
         root.create_group(name)
     return root
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import zarr
-from jaxtyping import Float
+from jaxtyping import Shaped
 
 from fvhooks.statistics import Statistic
+from fvhooks.store.collection_passes import Pass
 from fvhooks.store.ledgers import array_of
 from fvhooks.store.partials import Part
-from fvhooks.store.collection_passes import Pass
 from fvhooks.store.schema import array_for, write_text
 
 
@@ -51,7 +51,9 @@ class Earlier:
             return part.empty()
         found: list[Statistic] = []
         for home, subject in zip(part.homes, part.subjects, strict=True):
-            arrays = {name: array_of(self._root, f"{self._path}/{home}/{name}") for name in part.kind.dimensions}
+            arrays = {
+                name: array_of(self._root, f"{self._path}/{home}/{name}") for name in part.kind.dimensions
+            }
             count = int(next(iter(arrays.values())).attrs["count"])  # type: ignore[arg-type]
             values = {name: np.asarray(array[...]) for name, array in arrays.items()}
             found.append(part.kind.restored(subject, values, count))
@@ -74,7 +76,7 @@ class Earlier:
         places = np.flatnonzero(groups == label)
         return int(places[0]) if len(places) else None
 
-    def _row(self, home: str, name: str, place: int) -> Float[np.ndarray, "..."]:
+    def _row(self, home: str, name: str, place: int) -> Shaped[np.ndarray, "..."]:
         return np.asarray(array_of(self._root, f"{self._path}/{home}/{name}")[place])
 
 

@@ -40,7 +40,7 @@ def added_items(request: Request, root: zarr.Group, stored: dict[str, Any], path
     if lost:
         raise StoreError(
             f"The store {path} has {there['images']} images, the data set here {here['images']}, but not "
-            f"{lost[0]!r}. Add images to the data set that the store was made of, or collect into another path."
+            f"{lost[0]!r}. Add images to the data set that the store was made of, or use another path."
         )
     items = np.array([place[name] for name in known], np.int64)
     labels = np.asarray(array_of(root, "images/label")[: len(known)])
@@ -58,7 +58,7 @@ def added_items(request: Request, root: zarr.Group, stored: dict[str, Any], path
 
 def items_of_blocks(
     ids: Sequence[str], labels: Items, root: zarr.Group, about: dict[str, Any]
-) -> list[Items] | None:
+) -> list[Int[np.ndarray, " _"]] | None:
     """The items of each block of a store; None where there is one, of all items.
 
     Args:

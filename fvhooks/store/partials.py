@@ -19,8 +19,8 @@ from fvhooks.images import as_images
 from fvhooks.statistics import STATISTICS, Measured, Statistic, Subject, chosen
 from fvhooks.store import schema
 from fvhooks.store.batches import Batch
-from fvhooks.store.ledgers import array_of
 from fvhooks.store.collection_passes import Pass
+from fvhooks.store.ledgers import array_of
 from fvhooks.store.plans import Plan, Segment
 from fvhooks.store.schema import LayerSpec
 
@@ -87,9 +87,7 @@ class DamagedPartError(Exception):
         return plan.segments[self.number].start // plan.shard_size
 
 
-def parts_of(
-    one: Pass, specs: Sequence[LayerSpec], image_shape: tuple[int, int, int]
-) -> list[Part]:
+def parts_of(one: Pass, specs: Sequence[LayerSpec], image_shape: tuple[int, int, int]) -> list[Part]:
     """The statistics of a pass: of each layer that it keeps them of, and of the images where they are new.
 
     Args:
@@ -179,7 +177,7 @@ class ShardSums:
     def update(
         self,
         batch: Batch,
-        activations: Sequence[Float[torch.Tensor, "image channel position"]],
+        activations: Sequence[Float[torch.Tensor, "image ..."]],
         usable: Bool[np.ndarray, " image"],
     ) -> None:
         """Take in the rows of a batch, writing each segment that ends in it.
@@ -215,7 +213,7 @@ class ShardSums:
         part: Part,
         totals: Sequence[Statistic],
         batch: Batch,
-        activations: Sequence[Float[torch.Tensor, "image channel position"]],
+        activations: Sequence[Float[torch.Tensor, "image ..."]],
         which: Bool[np.ndarray, " image"],
     ) -> None:
         """The chosen images into each statistic: measured by several threads, added in order."""

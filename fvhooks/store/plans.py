@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int8, UInt64
@@ -94,7 +95,7 @@ def make_plan(
     *,
     references: int,
     shard_size: int | None,
-    blocks: Sequence[Int[np.ndarray, " item"]] | None = None,
+    blocks: Sequence[Int[np.ndarray, " _"]] | None = None,
 ) -> Plan:
     """Settle rows, splits, references and shards.
 
@@ -120,7 +121,7 @@ def make_plan(
     eligible = (split == 0) & np.isin(ordered, groups)
     hashes, chosen = _hashes(names, "reference"), np.zeros(len(index), bool)
     starts = np.cumsum([0, *map(len, blocks)])
-    for start, stop in zip(starts, starts[1:], strict=False):
+    for start, stop in pairwise(starts.tolist()):
         rows = slice(start, stop)
         taken = np.bincount(np.searchsorted(groups, ordered[:start][chosen[:start]]), minlength=len(groups))
         room = references - taken[np.searchsorted(groups, ordered[rows]).clip(max=len(groups) - 1)]

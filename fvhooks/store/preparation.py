@@ -1,7 +1,7 @@
 """From a request to work: an empty store, or the next pass that a store still needs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ import zarr
 
 from fvhooks.errors import StoreError
 from fvhooks.store import schema
+from fvhooks.store.collection_passes import Pass, aspects_of, passes_of, set_pass_state
 from fvhooks.store.creation import create_layer, create_ledger, create_rows, create_store
 from fvhooks.store.earlier import set_aside
 from fvhooks.store.extension import added_items, items_of_blocks
 from fvhooks.store.fingerprints import compare
 from fvhooks.store.ledgers import object_names
 from fvhooks.store.partials import create_partials, parts_of
-from fvhooks.store.collection_passes import Pass, aspects_of, passes_of, set_pass_state
 from fvhooks.store.plans import Plan, make_plan
 from fvhooks.store.requests import Request
 from fvhooks.store.schema import LayerSpec
@@ -41,7 +41,7 @@ def next_work(request: Request, path: str, say: Say) -> Work | None:
     if stored is None or (stored["state"] == schema.CREATING and len(stored["passes"]) == 1):
         return _start(request, path, say, overwrite=stored is not None)
     root = schema.open_root(path, "r+")
-    _check_same(request, root, stored, path)
+    _check_same(request, stored, path)
     added = added_items(request, root, stored, path)
     unfinished = [one for one in passes_of(root) if one.state != schema.COMPLETE]
     one = unfinished[0] if unfinished else _next_pass(request, stored, passes_of(root), len(added))
@@ -114,7 +114,8 @@ def _next_pass(request: Request, stored: dict[str, Any], passes: list[Pass], add
         return Pass(len(passes), 0, rows, lacking, owns_rows=False)
     if added:
         everything = {
-            name: tuple(aspect for aspect in schema.ASPECTS if aspect in here[name]) for name in stored["layers"]
+            name: tuple(aspect for aspect in schema.ASPECTS if aspect in here[name])
+            for name in stored["layers"]
         }
         return Pass(len(passes), rows, rows + added, everything, owns_rows=True)
     return None
@@ -149,7 +150,9 @@ def _specs(request: Request, root: zarr.Group, one: Pass) -> list[LayerSpec]:
     for spec in request.specs(dict(one.layers)):
         group = root.get(schema.layer_path(spec.name))
         known = group is not None and "signed" in group.attrs
-        found.append(replace(spec, signed=bool(group.attrs["signed"])) if group is not None and known else spec)
+        found.append(
+            replace(spec, signed=bool(group.attrs["signed"])) if group is not None and known else spec
+        )
     return found
 
 
@@ -167,6 +170,7 @@ def _work(request: Request, path: str, plan: Plan, one: Pass, specs: list[LayerS
         image_shape=request.image_shape,
         batch_size=request.settings.batch_size,
         decode_threads=request.decode_threads,
+        decode_processes=request.settings.decode_processes,
         threads=request.settings.threads,
         label_of_logit=None if labels is None else np.array(labels, np.int64),
         relevance=relevance,
@@ -199,7 +203,7 @@ def _stored(path: str) -> dict[str, Any] | None:
     return schema.about(schema.open_root(path))
 
 
-def _check_same(request: Request, root: zarr.Group, stored: dict[str, Any], path: str) -> None:
+def _check_same(request: Request, stored: dict[str, Any], path: str) -> None:
     compare("model", path, stored["model"], request.model_fingerprint)
     here = _lasting(request, request.settings.shard_size or int(stored["settings"]["shard_size"]))
     differing = [name for name, value in here.items() if stored["settings"][name] != value]
@@ -216,8 +220,8 @@ def _check_relevance(request: Request, stored: dict[str, Any], one: Pass, path: 
     there, here = stored.get("relevance"), request.relevance_words
     if needed and there is not None and there != here:
         raise StoreError(
-            f"The store {path} keeps relevance by {there['attributor']} with {there['options'] or 'no options'} "
-            f"for the {there['target']}; asked for was {here or 'none'}. Ask for the same, or use another path."
+            f"The store {path} keeps relevance by {there['attributor']} for the {there['target']} "
+            f"(options {there['options']}); asked for was {here}. Ask for the same, or use another path."
         )
 
 

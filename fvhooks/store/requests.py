@@ -92,7 +92,9 @@ class Request:
             layers: what is kept of each.
         """
         images = self.inspection.images[:4]
-        probe = self.hooked.probe(images)  # perhaps of noise: what it is known to say of a shape is the layout
+        probe = self.hooked.probe(
+            images
+        )  # perhaps of noise: what it is known to say of a shape is the layout
         names = self.order(layers)
         with torch.no_grad():
             read = self.hooked.read(images, names)
@@ -127,7 +129,9 @@ class Request:
         return {"reconstruction_error": error, "reconstruction_images": len(self.inspection.images)}
 
 
-def make_request(hooked: HookedModel, source: Source, *, layers: Iterable[str], settings: Settings) -> Request:
+def make_request(
+    hooked: HookedModel, source: Source, *, layers: Iterable[str], settings: Settings
+) -> Request:
     """Look at the data and the layers, and try the attributor.
 
     Args:
@@ -160,7 +164,7 @@ def make_request(hooked: HookedModel, source: Source, *, layers: Iterable[str], 
     targets = request.targets(request.labels)
     if targets is not None and (targets < 0).all():
         raise MissingInputError(
-            f"Relevance for labels was asked for, but no label of the data set is one of the {outputs} outputs. "
+            f"Expected labels that are outputs for relevance='label'; none is one of the {outputs}. "
             "Pass labels=[…] or label_of_logit=[…], or relevance='prediction'."
         )
     return request

@@ -21,7 +21,6 @@ from zarr.errors import ZarrUserWarning
 
 from fvhooks.errors import SchemaError, StoreError
 from fvhooks.store.checksums import checksum, checksum_of
-from fvhooks.store.plans import SPLITS, Plan
 from fvhooks.units import Layout
 
 VERSION = 1
@@ -74,7 +73,7 @@ class LayerSpec:
             arrays |= {"peak": ("float32", np.nan), "average": ("float32", np.nan), "position": ("int32", -1)}
             arrays |= {"trough": ("float32", np.nan)} if self.has_trough else {}
         if SAMPLE in self.aspects:
-            arrays |= {"sample": ("float32", np.nan), "sample_position": ("int32", -1)}
+            arrays |= {"sample": ("float32", np.nan)}
         return arrays | ({"relevance": ("float32", np.nan)} if RELEVANCE in self.aspects else {})
 
     def attributes(self) -> dict[str, Any]:
@@ -153,6 +152,12 @@ def normalised(path: str | Path) -> str:
 def set_state(root: zarr.Group, state: str) -> None:
     """Say how far a store has come."""
     root.update_attributes({"fvhooks": about(root) | {"state": state}})
+
+
+def is_consolidated(path: str) -> bool:
+    """Whether all metadata are in one object; a crash may come between the last word of a store and that."""
+    found = zarr.open_group(path, mode="r").metadata
+    return getattr(found, "consolidated_metadata", None) is not None
 
 
 def consolidate(path: str) -> None:

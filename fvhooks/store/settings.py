@@ -21,6 +21,7 @@ class Settings:
     shard_size: int | None = None
     label_of_logit: tuple[int, ...] | None = None
     decode_threads: int | None = None
+    decode_processes: int = 0
     threads: int | None = None
     sample: bool | Sequence[str] = False
     relevance: str | None = None
@@ -52,6 +53,8 @@ class Settings:
         return self.sample if isinstance(self.sample, bool) else layer in self.sample
 
     def _check(self) -> None:
+        if self.decode_processes < 0:
+            raise ValueError(f"Expected decode_processes to be 0 or more, got {self.decode_processes}.")
         for name in _COUNTS:
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -20,9 +20,9 @@ from fvhooks.statistics.peaks import peaks
 from fvhooks.store import schema
 from fvhooks.store.batches import Batch, read_batches
 from fvhooks.store.checksums import checksum
+from fvhooks.store.collection_passes import Pass, pass_state
 from fvhooks.store.ledgers import array_of, enter, object_names
 from fvhooks.store.partials import Part, ShardSums, Spread, layers_with_statistics, parts_of
-from fvhooks.store.collection_passes import Pass, pass_state
 from fvhooks.store.plans import Plan
 from fvhooks.store.schema import COLLECTING, LayerSpec, open_root
 from fvhooks.store.sources import Source
@@ -46,6 +46,7 @@ class Work:
         image_shape: (channels, height, width) of every picture.
         batch_size: pictures a forward pass.
         decode_threads: how many threads read the data set.
+        decode_processes: how many processes do instead.
         threads: compute threads of the model; None leaves them as they are.
         label_of_logit: the label of each output.
         relevance: how relevance is collected, where the pass does.
@@ -61,6 +62,7 @@ class Work:
     image_shape: tuple[int, int, int]
     batch_size: int
     decode_threads: int
+    decode_processes: int
     threads: int | None
     label_of_logit: Int[np.ndarray, " output"] | None
     relevance: Alongside | None = None
@@ -135,6 +137,8 @@ def _batches(work: Work, rows: slice) -> Generator[Batch]:
         shape=work.image_shape,
         size=work.batch_size,
         threads=work.decode_threads,
+        processes=work.decode_processes,
+        pin=work.hooked.device.type == "cuda",
         start=rows.start,
     )
 
@@ -177,9 +181,7 @@ class _Kept:
             for spec in work.specs
             if spec.name in read
         }
-        found = {
-            spec.name: _peaks(activations[spec.name], spec, spread) for spec in work.with_statistics
-        }
+        found = {spec.name: _peaks(activations[spec.name], spec, spread) for spec in work.with_statistics}
         errors = dict(batch.errors) | _not_finite(found, batch.errors)
         usable = np.array([place not in errors for place in range(len(batch.images))])
         rows = first + np.flatnonzero(usable)
@@ -194,7 +196,9 @@ class _Kept:
             wanted = rows if work.targets is None else rows[work.targets[self._rows][rows] >= 0]
             self._arrays[f"layers/{schema.encode_name(name)}/relevance"][wanted] = sums[wanted - first]
         if work.one.owns_rows:
-            self._note(found[LOGITS]["peak"][usable], rows, {first + place: why for place, why in errors.items()})
+            self._note(
+                found[LOGITS]["peak"][usable], rows, {first + place: why for place, why in errors.items()}
+            )
         return activations, usable
 
     def write(self, root: zarr.Group) -> dict[str, int]:
@@ -209,7 +213,9 @@ class _Kept:
             images = work.hooked.normalize(batch.images)
             return work.hooked.read_normalized(images, work.read), {}
         rows = slice(batch.start, batch.start + len(batch.images))
-        known = np.zeros(len(batch.images), np.int64) if work.targets is None else work.targets[rows].clip(min=0)
+        known = (
+            np.zeros(len(batch.images), np.int64) if work.targets is None else work.targets[rows].clip(min=0)
+        )
         images = as_images(batch.images)
         found, relevance = work.relevance(work.hooked, images, torch.from_numpy(known), work.read)
         return found, {name: values.cpu().numpy() for name, values in relevance.items()}

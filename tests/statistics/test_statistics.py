@@ -1,52 +1,68 @@
 """The laws that every statistic keeps, whichever file it is in."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fvhooks.statistics import STATISTICS
+from fvhooks.statistics import STATISTICS, Statistic, Subject
 from fvhooks.statistics.profile import choose_ranks
 
-EMPTY: dict[str, Callable] = {
-    "moments": lambda kind: kind.empty(3),
-    "profile": lambda kind: kind.empty(3, choose_ranks(4)),
-    "spectrum": lambda kind: kind.empty(3, (4, 6)),
+SUBJECTS = {
+    "activations": (Subject(3, choose_ranks(4)), (3, 4)),
+    "images": (Subject(3, size=(4, 6)), (3, 4, 6)),
 }
-SHAPES = {"moments": (3, 4), "profile": (3, 4), "spectrum": (3, 4, 6)}
+every = pytest.mark.parametrize("name", list(STATISTICS))
+
+
+def _empty(name: str) -> Statistic:
+    return STATISTICS[name].about(SUBJECTS[STATISTICS[name].of][0])
 
 
 def _values(name: str, images: int, seed: int) -> torch.Tensor:
-    return torch.rand(images, *SHAPES[name], generator=torch.Generator().manual_seed(seed)) * 3 + 100
+    shape = SUBJECTS[STATISTICS[name].of][1]
+    return torch.rand(images, *shape, generator=torch.Generator().manual_seed(seed)) * 3 + 100
 
 
-def _seen(name: str, values: torch.Tensor):
-    statistic = EMPTY[name](STATISTICS[name])
+def _seen(name: str, values: torch.Tensor) -> Statistic:
+    statistic = _empty(name)
     if len(values):
         statistic.update(values)
     return statistic
 
 
-def test_every_statistic_is_tested_here() -> None:
-    assert set(STATISTICS) == set(EMPTY)
+@every
+def test_what_it_says_of_itself_is_what_it_gives(name: str) -> None:
+    result = _seen(name, _values(name, 2, 0)).result()
+    dimensions = STATISTICS[name].dimensions
+    assert {key: values.ndim for key, values in result.items()} == {k: len(d) for k, d in dimensions.items()}
 
 
-@pytest.mark.parametrize("name", sorted(EMPTY))
+@every
 @given(cuts=st.lists(st.integers(1, 9), max_size=3, unique=True), seed=st.integers(0, 9))
 @settings(max_examples=25, deadline=None)
 def test_batches_leave_no_trace(name: str, cuts: list[int], seed: int) -> None:
     values = _values(name, 10, seed)
-    whole, cut = _seen(name, values), EMPTY[name](STATISTICS[name])
+    whole, cut = _seen(name, values), _empty(name)
     for part in torch.tensor_split(values, sorted(cuts)):
         cut.update(part)
     assert cut.count == whole.count
     assert np.array_equal(cut.state, whole.state)
 
 
-@pytest.mark.parametrize("name", sorted(EMPTY))
+@every
+@given(order=st.permutations(range(8)), seed=st.integers(0, 9))
+@settings(max_examples=25, deadline=None)
+def test_the_order_of_images_changes_rounding_alone(name: str, order: list[int], seed: int) -> None:
+    values = _values(name, 8, seed)
+    one, other = _seen(name, values), _seen(name, values[order])
+    assert one.count == other.count
+    for key, expected in one.result().items():
+        np.testing.assert_allclose(other.result()[key], expected, rtol=1e-6, atol=1e-7)
+
+
+@every
 @given(sizes=st.tuples(*[st.integers(0, 4)] * 3), seed=st.integers(0, 9))
 @settings(max_examples=25, deadline=None)
 def test_merging_is_associative_and_equals_one_pass(
@@ -61,7 +77,7 @@ def test_merging_is_associative_and_equals_one_pass(
         np.testing.assert_allclose(right.result()[key], expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", sorted(EMPTY))
+@every
 def test_merging_changes_neither(name: str) -> None:
     a, b = _seen(name, _values(name, 2, 0)), _seen(name, _values(name, 2, 1))
     before = a.state.copy(), b.state.copy()
@@ -70,7 +86,21 @@ def test_merging_changes_neither(name: str) -> None:
     assert np.array_equal(b.state, before[1])
 
 
-@pytest.mark.parametrize("name", sorted(EMPTY))
+@every
+@given(first=st.integers(0, 5), more=st.integers(0, 5))
+@settings(max_examples=25, deadline=None)
+def test_going_on_from_a_result_equals_one_pass(name: str, first: int, more: int) -> None:
+    values = _values(name, first + more, 3)
+    kind = STATISTICS[name]
+    before = _seen(name, values[:first])
+    again = kind.restored(SUBJECTS[kind.of][0], before.result(), before.count)
+    together, once = again.merge(_seen(name, values[first:])), _seen(name, values)
+    assert together.count == once.count
+    for key, expected in once.result().items():
+        np.testing.assert_allclose(together.result()[key], expected, rtol=1e-5, atol=1e-5)
+
+
+@every
 def test_nothing_seen_is_nan_without_a_warning(name: str) -> None:
     for values in _seen(name, _values(name, 0, 0)).result().values():
         assert np.isnan(values).all()

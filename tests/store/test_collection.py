@@ -319,11 +319,9 @@ def test_another_data_set_is_refused(hooked, data, collect, path) -> None:
         collect(hooked, TensorDataset(images[:80], labels[:80]), path)
 
 
-def test_other_settings_and_further_layers_are_refused(hooked, data, collect, path) -> None:
+def test_other_settings_are_refused(hooked, data, collect, path) -> None:
     with pytest.raises(fv.errors.StoreError, match="other settings .references 9 there, 10 here"):
         collect(hooked, data, path, references=10)
-    with pytest.raises(fv.errors.StoreError, match="takes no further layers"):
-        collect(hooked, data, path, layers=["1", "4"])
 
 
 def test_what_is_no_store_is_never_overwritten(hooked, data, collect, tmp_path) -> None:

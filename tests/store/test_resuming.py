@@ -104,7 +104,7 @@ def _stop_at(place: str, monkeypatch) -> None:
         "fvhooks.store.preparation.create_partials",
         "fvhooks.store.shards.enter",
         "fvhooks.store.folding._fold_peaks",
-        "fvhooks.store.folding._fold_profiles",
+        "fvhooks.store.folding._fold_groups",
         "fvhooks.store.schema.consolidate",
     ],
 )
@@ -143,7 +143,7 @@ def test_another_process_that_finishes_first_does_no_harm(
     same(values(where), expected)
 
 
-@pytest.mark.parametrize("place", ["collection.fold", "collection.schema.set_state", "shards._write"])
+@pytest.mark.parametrize("place", ["collection.fold", "collection.set_pass_state", "shards.enter"])
 def test_another_process_that_finishes_in_the_middle_does_no_harm(
     hooked, data, collect, expected, values, where, place
 ) -> None:
@@ -152,7 +152,7 @@ def test_another_process_that_finishes_in_the_middle_does_no_harm(
         original = getattr(resolve_name(owner), name)
 
         def overtaken(root, *rest):
-            if place == "collection.schema.set_state" and rest != (schema.FOLDED,):
+            if place == "collection.set_pass_state" and rest != (0, schema.FOLDED):
                 return original(root, *rest)
             patch.undo()
             collect(hooked, data, where)
@@ -188,15 +188,43 @@ def test_an_error_of_the_model_stops_it_and_leaves_no_thread(data, collect, tmp_
         collect(fv.attach(net, input_shape=(3, 12, 12)), data, tmp_path / "s.zarr", layers=["0"])
 
 
-def test_a_half_written_store_of_other_layers_is_not_gone_on_with(
-    hooked, data, collect, tmp_path, monkeypatch
+def test_a_half_written_store_is_finished_whatever_part_of_it_is_asked_for(
+    hooked, data, collect, expected, values, where, monkeypatch
 ) -> None:
     with monkeypatch.context() as patch:
         _stop_at("fvhooks.store.shards.enter", patch)
         with pytest.raises(KeyboardInterrupt):
-            collect(hooked, data, tmp_path / "s.zarr")
-    with pytest.raises(fv.errors.StoreError, match="takes no further layers"):
-        collect(hooked, data, tmp_path / "s.zarr", layers=["1"])
+            collect(hooked, data, where)
+    collect(hooked, data, where, layers=["1"])
+    same(values(where), expected)
+
+
+def test_partial_sums_that_are_damaged_are_collected_again(
+    hooked, data, collect, expected, values, where, monkeypatch, caplog
+) -> None:
+    from fvhooks.store.folding import fold
+
+    redone = []
+
+    def damage(root, one, plan, *rest) -> None:
+        monkeypatch.undo()
+        monkeypatch.setattr("fvhooks.store.shards._collect", counted)
+        chunk = where / "partials" / "0" / "moments" / "c" / "3" / "0"
+        chunk.write_bytes(chunk.read_bytes()[:-20] + bytes(20))
+        (where / "partials" / "0" / "profile" / "c" / "1" / "0").unlink()
+        fold(root, one, plan, *rest)
+
+    original = resolve_name("fvhooks.store.shards._collect")
+
+    def counted(work, shard, *rest) -> None:
+        redone.append(shard)
+        original(work, shard, *rest)
+
+    monkeypatch.setattr("fvhooks.store.collection.fold", damage)
+    collect(hooked, data, where)
+    same(values(where), expected)
+    assert sorted(redone) == [1, 3]
+    assert caplog.text.count("is collected again") == 2
 
 
 def test_a_transient_failure_to_read_at_the_start_is_no_other_data_set(hooked, data, collect, path) -> None:
