@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import zarr
 from fvhooks.errors import ShapeError, StoreError, did_you_mean
 from fvhooks.hooks import HookedModel
 from fvhooks.statistics.profile import choose_ranks
-from fvhooks.store import schema
+from fvhooks.store import places, schema
 from fvhooks.store.fingerprints import compare, fingerprint_data, fingerprint_model
 from fvhooks.store.inspection import Inspection, inspect
 from fvhooks.store.ledgers import create_ledger, object_names
@@ -201,10 +200,12 @@ def _create(
 def _stored(path: str) -> dict[str, Any] | None:
     """What a store at the path says about itself; None where nothing is there."""
     try:
-        zarr.open_group(path, mode="r", use_consolidated=False)
+        with places.explained(path, "read"):
+            zarr.open_group(path, mode="r", use_consolidated=False)
     except FileNotFoundError:
-        folder = Path(path)
-        if "://" not in path and folder.exists() and (folder.is_file() or any(folder.iterdir())):
+        with places.explained(path, "read"):
+            taken = places.is_taken(path)
+        if taken:
             raise StoreError(f"{path} exists and is no store; pass a path where nothing is.") from None
         return None
     except ValueError as error:
