@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
-from fvhooks.store import schema
+from fvhooks.store import places, schema
 from fvhooks.store.collection_passes import Pass
 from fvhooks.store.plans import SPLITS, Plan, draws
 from fvhooks.store.schema import LayerSpec, write_array, write_text
@@ -29,7 +29,8 @@ def create_store(path: str, said: dict[str, Any], *, overwrite: bool) -> zarr.Gr
         overwrite: take the place of one that was never finished being made.
     """
     attributes = {"fvhooks": said | {"state": schema.CREATING}}
-    root = zarr.create_group(path, overwrite=overwrite, attributes=attributes)
+    with places.explained(path, "write to"):
+        root = zarr.create_group(path, overwrite=overwrite, attributes=attributes)
     for name in ("images", "layers", "units", "visualizations", "spectrum", "ledger"):
         root.create_group(name)
     return root

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
 from fvhooks.errors import StoreError
-from fvhooks.store import schema
+from fvhooks.store import places, schema
 from fvhooks.store.collection_passes import Pass, aspects_of, passes_of, set_pass_state
 from fvhooks.store.creation import create_layer, create_ledger, create_rows, create_store
 from fvhooks.store.earlier import set_aside
@@ -192,10 +191,12 @@ def _lasting(request: Request, shard_size: int) -> dict[str, Any]:
 def _stored(path: str) -> dict[str, Any] | None:
     """What a store at the path says about itself; None where nothing is there."""
     try:
-        zarr.open_group(path, mode="r", use_consolidated=False)
+        with places.explained(path, "read"):
+            zarr.open_group(path, mode="r", use_consolidated=False)
     except FileNotFoundError:
-        folder = Path(path)
-        if "://" not in path and folder.exists() and (folder.is_file() or any(folder.iterdir())):
+        with places.explained(path, "read"):
+            taken = places.is_taken(path)
+        if taken:
             raise StoreError(f"{path} exists and is no store; pass a path where nothing is.") from None
         return None
     except ValueError as error:

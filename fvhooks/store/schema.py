@@ -20,6 +20,7 @@ from zarr.core.common import JSON
 from zarr.errors import ZarrUserWarning
 
 from fvhooks.errors import SchemaError, StoreError
+from fvhooks.store import places
 from fvhooks.store.checksums import checksum, checksum_of
 from fvhooks.units import Layout
 
@@ -117,9 +118,12 @@ def open_root(path: str, mode: str = "r") -> zarr.Group:
         SchemaError: a newer version.
     """
     try:
-        root = zarr.open_group(path, mode=mode, use_consolidated=False)  # type: ignore[arg-type]
+        with places.explained(path, "read"):
+            root = zarr.open_group(path, mode=mode, use_consolidated=False)  # type: ignore[arg-type]
     except (FileNotFoundError, ValueError) as error:
-        raise StoreError(f"No store at {path}: {error}. fvhooks.collect(…) makes one.") from error
+        with places.explained(path, "read"):
+            there = "something else is there" if places.is_taken(path) else "nothing is there"
+        raise StoreError(f"No store at {path}: {there} ({error}). fvhooks.collect(…) makes one.") from error
     said = root.attrs.get("fvhooks")
     if not isinstance(said, dict) or "schema" not in said:
         raise StoreError(
@@ -144,9 +148,8 @@ def state_of(root: zarr.Group) -> str:
 
 
 def normalised(path: str | Path) -> str:
-    """A path that means the same in every process; URLs stay as they are."""
-    text = str(path)
-    return text if "://" in text else str(Path(text).absolute())
+    """A path that means the same in every process."""
+    return places.normalised(path)
 
 
 def set_state(root: zarr.Group, state: str) -> None:
