@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,9 @@ from fvhooks.relevance import Attributor
 from fvhooks.store import schema
 from fvhooks.store.collection_passes import pass_state, set_pass_state
 from fvhooks.store.folding import fold
+from fvhooks.store.heartbeats import forget_signs
 from fvhooks.store.ledgers import forget, shards_to_do
+from fvhooks.store.parcels import Parcel
 from fvhooks.store.partials import DamagedPartError
 from fvhooks.store.preparation import next_work
 from fvhooks.store.reading import Store
@@ -42,6 +44,8 @@ class CollectionOptions(TypedDict, total=False):
         decode_threads: threads that read the data set; one, unless its items are files of their own.
         decode_processes: processes that read the data set instead of threads, for one in plain Python (0).
         threads: compute threads of each model; on a client's workers as many as it has, else torch's own.
+        factory: makes the same model on a client's workers, in place of sending it to each of them once.
+        device: where a client's workers run the model, such as "cuda"; as it is here where not given.
         sample: keep the activations at one position of each image too: of all layers, or of those named.
         relevance: keep the relevance of each channel too, for the output of each image's "label" or for the
             model's "prediction"; NaN where an image has no label that is an output.
@@ -60,6 +64,8 @@ class CollectionOptions(TypedDict, total=False):
     decode_threads: int | None
     decode_processes: int
     threads: int | None
+    factory: Callable[[], HookedModel] | None
+    device: str | None
     sample: bool | Sequence[str]
     relevance: Literal["label", "prediction"] | None
     attributor: Attributor | None
@@ -115,10 +121,11 @@ def collect(
     """
     source = Source(dataset, hooked.preprocessing, options.get("ids"), options.get("labels"))
     say = partial(tqdm.write, file=sys.stderr) if show_progress else _log.info
-    request = make_request(hooked, source, layers=layers, settings=Settings.of(options))
+    settings = Settings.of(options)
+    request = make_request(hooked, source, layers=layers, settings=settings)
     where = schema.normalised(path)
     while (work := next_work(request, where, say)) is not None:
-        _finish(work, client, show_progress=show_progress)
+        _finish(work, settings, client, show_progress=show_progress)
     if not schema.is_consolidated(where):
         schema.consolidate(where)
     store = Store(where, source)
@@ -128,11 +135,12 @@ def collect(
     return store
 
 
-def _finish(work: Work, client: Any | None, *, show_progress: bool) -> None:  # noqa: ANN401
+def _finish(work: Work, settings: Settings, client: Any | None, *, show_progress: bool) -> None:  # noqa: ANN401
     """Run what is left of a pass, fold it, and say that it is complete."""
     number = work.one.number
+    parcel = None if client is None else Parcel.of(work, settings.factory, settings.device)
     while pass_state(root := schema.open_root(work.path, "r+"), number) == schema.COLLECTING:
-        run(work, shards_to_do(root), client, show_progress=show_progress)
+        run(work, shards_to_do(root), client, show_progress=show_progress, parcel=parcel)
         _fold(work)
     if pass_state(schema.open_root(work.path), number) == schema.FOLDED:
         _complete(work)
@@ -164,6 +172,7 @@ def _complete(work: Work) -> None:
     root = schema.open_root(work.path, "r+")
     with suppress(KeyError, FileNotFoundError):  # another process removes them at the same time
         del root["partials"]
+    forget_signs(root)
     about = schema.about(root)
     known = [*about["layers"], *(name for name in work.one.layers if name not in about["layers"])]
     probe = work.hooked.probe()

@@ -1,19 +1,32 @@
 """Tasks and who runs them: this process, or the workers of a Dask client."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from dask import compute, delayed  # type: ignore[attr-defined]
-from tqdm.auto import tqdm
 
-from fvhooks.store.shards import Work, run_shard
+from fvhooks.errors import WorkerError
+from fvhooks.store import schema
+from fvhooks.store.heartbeats import Heart
+from fvhooks.store.parcels import Parcel, opened
+from fvhooks.store.progress import Progress
+from fvhooks.store.shards import Done, Work, run_shard
+from fvhooks.store.travel import bytes_to_send
 
 _log = logging.getLogger("fvhooks")
+_LARGE = 2**28  # bytes of a data set that is better read by each worker
 
 
-def run(work: Work, shards: Sequence[int], client: Any | None, *, show_progress: bool) -> None:  # noqa: ANN401
+def run(
+    work: Work,
+    shards: Sequence[int],
+    client: Any | None,  # noqa: ANN401
+    *,
+    show_progress: bool,
+    parcel: Parcel | None = None,
+) -> None:
     """Run the tasks of some shards.
 
     Args:
@@ -21,6 +34,7 @@ def run(work: Work, shards: Sequence[int], client: Any | None, *, show_progress:
         shards: which are to do.
         client: a `dask.distributed.Client`, or None for this process.
         show_progress: whether to draw a progress bar.
+        parcel: how the model reaches a worker.
     """
     every = work.one.shards(work.plan)
     if len(shards) < len(every):
@@ -28,29 +42,51 @@ def run(work: Work, shards: Sequence[int], client: Any | None, *, show_progress:
     sizes = {shard: work.one.rows(work.plan, shard) for shard in every}
     to_do = sum(sizes[shard].stop - sizes[shard].start for shard in shards)
     total = work.one.stop - work.one.start
-    with tqdm(
-        total=total, initial=total - to_do, unit="image", desc="collect", disable=not show_progress
-    ) as bar:
+    heart = Heart(schema.open_root(work.path, "r+"))
+    heart.listen()
+    with Progress(total, total - to_do, show=show_progress) as progress:
+
+        def notice(images: int = 0, failed: int = 0, written: int = 0) -> None:
+            heart.beat()
+            progress.update(images, failed=failed, written=written)
+
+        heart.beat()
         if client is None:
             shared = delayed(work, pure=False, traverse=False)
-            tasks = [delayed(run_shard)(shared, shard, bar.update) for shard in shards]
+            tasks = [delayed(run_shard)(shared, shard, notice) for shard in shards]
             compute(*tasks, scheduler="synchronous")  # type: ignore[no-untyped-call]
         else:
-            _run_on_workers(work, shards, client, bar.update)
+            _run_on_workers(parcel or Parcel.of(work), shards, client, notice)
 
 
-def _run_on_workers(work: Work, shards: Sequence[int], client: Any, notice: Callable[[int], Any]) -> None:  # noqa: ANN401
+def _run_on_workers(parcel: Parcel, shards: Sequence[int], client: Any, notice: Any) -> None:  # noqa: ANN401
     """The model travels once to each worker; whoever finishes a shard has already written it."""
-    from distributed import as_completed  # noqa: PLC0415 - there, since the client is
+    from distributed import CancelledError, KilledWorker, as_completed  # noqa: PLC0415 - there, as the client is
+    from distributed.comm import CommClosedError  # noqa: PLC0415
 
-    shared = client.scatter(work, broadcast=True)
-    tasks = [delayed(_run_on_worker)(shared, shard) for shard in shards]
-    for future in as_completed(client.compute(tasks)):
-        notice(future.result())
+    size = bytes_to_send(parcel.source)
+    if size > _LARGE:
+        _log.warning(
+            "The data set holds %.1f GB in memory, which each worker gets a copy of. Keep images in files or "
+            "in a Zarr array, and let the data set hold their paths.",
+            size / 1e9,
+        )
+    try:
+        shared = client.scatter(parcel, broadcast=True)
+        tasks = [delayed(_run_on_worker)(shared, shard) for shard in shards]
+        for future in as_completed(client.compute(tasks)):
+            done: Done = future.result()
+            notice(done.images, done.failed, done.written)
+    except (KilledWorker, CancelledError, CommClosedError) as error:
+        raise WorkerError(
+            f"The workers of {client} stopped before all was done ({type(error).__name__}: {error}). What is "
+            "done is kept: collect again with the same arguments. Where they died for lack of memory, give "
+            "each more of it, fewer threads, or a smaller batch_size."
+        ) from error
 
 
-def _run_on_worker(work: Work, shard: int) -> int:
+def _run_on_worker(parcel: Parcel, shard: int) -> Done:
     from distributed import get_worker  # noqa: PLC0415 - there, since a worker runs this
 
-    threads = work.threads or int(get_worker().state.nthreads)
-    return run_shard(replace(work, threads=threads), shard)
+    work = opened(parcel)
+    return run_shard(replace(work, threads=work.threads or int(get_worker().state.nthreads)), shard)

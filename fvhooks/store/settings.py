@@ -1,6 +1,6 @@
 """How a collection runs, checked before anything else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ class Settings:
     decode_threads: int | None = None
     decode_processes: int = 0
     threads: int | None = None
+    factory: Callable[[], Any] | None = None
+    device: str | None = None
     sample: bool | Sequence[str] = False
     relevance: str | None = None
     attributor: Any | None = None

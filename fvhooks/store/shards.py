@@ -24,6 +24,7 @@ from fvhooks.store.collection_passes import Pass, pass_state
 from fvhooks.store.ledgers import array_of, enter, object_names
 from fvhooks.store.partials import Part, ShardSums, Spread, layers_with_statistics, parts_of
 from fvhooks.store.plans import Plan
+from fvhooks.store.progress import stored_bytes
 from fvhooks.store.schema import COLLECTING, LayerSpec, open_root
 from fvhooks.store.sources import Source
 from fvhooks.units import LOGITS
@@ -85,32 +86,45 @@ class Work:
         return [spec.name for spec in self.specs if wanted & spec.aspects]
 
 
-def run_shard(work: Work, shard: int, notice: Callable[[int], Any] | None = None) -> int:
+@dataclass(frozen=True)
+class Done:
+    """What a task has done.
+
+    Args:
+        images: how many went through the model, or could not be used.
+        failed: how many of them could not be used.
+        written: bytes of the objects that the shard's arrays are in now.
+    """
+
+    images: int
+    failed: int = 0
+    written: int = 0
+
+
+def run_shard(work: Work, shard: int, notice: Callable[..., Any] | None = None) -> Done:
     """Collect one shard; running it again writes the same once more.
 
     Args:
         work: what to run on what.
         shard: which one.
-        notice: told the number of images after every batch.
-
-    Returns:
-        How many images the shard has.
+        notice: told the number of images, and of those that failed, after every batch, and the bytes at last.
     """
     rows = work.one.rows(work.plan, shard)
+    count = int(rows.stop - rows.start)
     root = open_root(work.path, "r+")
     if pass_state(root, work.one.number) != COLLECTING:  # another process with the same work has finished it
-        return int(rows.stop - rows.start)
+        return Done(count)
     try:
-        _collect(work, shard, root, notice)
+        return _collect(work, shard, root, notice)
     except (KeyError, FileNotFoundError):  # as above, in the meantime: the partial sums are gone
         if pass_state(open_root(work.path), work.one.number) == COLLECTING:
             raise
-    return int(rows.stop - rows.start)
+    return Done(count)
 
 
-def _collect(work: Work, shard: int, root: zarr.Group, notice: Callable[[int], Any] | None) -> None:
+def _collect(work: Work, shard: int, root: zarr.Group, notice: Callable[..., Any] | None) -> Done:
     rows = work.one.rows(work.plan, shard)
-    kept = _Kept(work, rows)
+    kept, failed = _Kept(work, rows), 0
     with (
         _ONE_MODEL,
         _compute_threads(work.threads),
@@ -122,12 +136,17 @@ def _collect(work: Work, shard: int, root: zarr.Group, notice: Callable[[int], A
         for batch in batches:
             activations, usable = kept.take(batch, pool.map)
             sums.update(batch, [activations[spec.name] for spec in work.with_statistics], usable)
+            failed += int((~usable).sum())
             if notice is not None:
-                notice(len(batch.images))
+                notice(len(batch.images), int((~usable).sum()))
     checksums = kept.write(root)
     sums.write()
     names = object_names(work.specs, owns_rows=work.one.owns_rows)
     enter(root, work.one, work.plan, shard, [checksums[name] for name in names])
+    written = stored_bytes(root, shard, names)
+    if notice is not None:
+        notice(written=written)
+    return Done(int(rows.stop - rows.start), failed, written)
 
 
 def _batches(work: Work, rows: slice) -> Generator[Batch]:

@@ -149,7 +149,7 @@ def test_a_sample_is_the_activations_at_one_position(hooked, data, collect, tmp_
     expected = np.take_along_axis(exact, places[:, None, None].astype(np.int64), -1)[..., 0]
     np.testing.assert_allclose(kept.sample.values, expected, rtol=1e-4, atol=1e-5)
     assert len(set(places.tolist())) > 30
-    assert 0 <= places.min()
+    assert places.min() >= 0
     assert places.max() < 100
     with pytest.raises(
         fv.errors.LayerNotFoundError, match="sample= to name layers that are collected, got '2'"
@@ -159,7 +159,7 @@ def test_a_sample_is_the_activations_at_one_position(hooked, data, collect, tmp_
 
 def half(data, where) -> Subset:
     """A little more than half of the images, labels mixed."""
-    return Subset(data, range(0, 55))
+    return Subset(data, range(55))
 
 
 def test_images_added_later(hooked, data, collect, path, tmp_path, forwards) -> None:

@@ -120,7 +120,7 @@ def test_stopped_anywhere_and_called_again(hooked, data, collect, expected, valu
 def test_running_a_task_twice_does_no_harm(
     hooked, data, collect, expected, values, where, monkeypatch
 ) -> None:
-    def twice_and_backwards(work, shards, client, *, show_progress) -> None:
+    def twice_and_backwards(work, shards, client, **options) -> None:
         for shard in [*reversed(shards), *shards]:
             run_shard(work, shard)
 
@@ -132,7 +132,7 @@ def test_running_a_task_twice_does_no_harm(
 def test_another_process_that_finishes_first_does_no_harm(
     hooked, data, collect, expected, values, where, monkeypatch
 ) -> None:
-    def overtaken(work, shards, client, *, show_progress) -> None:
+    def overtaken(work, shards, client, **options) -> None:
         run_shard(work, shards[0])
         monkeypatch.undo()
         collect(hooked, data, where)
@@ -200,11 +200,11 @@ def test_a_half_written_store_is_finished_whatever_part_of_it_is_asked_for(
 
 
 def test_partial_sums_that_are_damaged_are_collected_again(
-    hooked, data, collect, expected, values, where, monkeypatch, caplog
+    hooked, data, collect, path, values, tmp_path, monkeypatch
 ) -> None:
     from fvhooks.store.folding import fold
 
-    redone = []
+    redone, where = [], tmp_path / "s.zarr"
 
     def damage(root, one, plan, *rest) -> None:
         monkeypatch.undo()
@@ -218,13 +218,12 @@ def test_partial_sums_that_are_damaged_are_collected_again(
 
     def counted(work, shard, *rest) -> None:
         redone.append(shard)
-        original(work, shard, *rest)
+        return original(work, shard, *rest)
 
     monkeypatch.setattr("fvhooks.store.collection.fold", damage)
     collect(hooked, data, where)
-    same(values(where), expected)
+    same(values(where), values(path))
     assert sorted(redone) == [1, 3]
-    assert caplog.text.count("is collected again") == 2
 
 
 def test_a_transient_failure_to_read_at_the_start_is_no_other_data_set(hooked, data, collect, path) -> None:
