@@ -165,7 +165,9 @@ def _check_outputs(label_of_logit: Sequence[int] | None, outputs: int) -> None:
 
 
 def _decode_threads(source: Source) -> int:
-    return min(_DECODE_THREADS, os.cpu_count() or 1) if source.is_threaded else 1
+    """Threads, since processes cost more than they give where decoding lets go of the interpreter's lock."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_DECODE_THREADS, allowed) if source.is_threaded else 1
 
 
 def _open(path: str, said: dict[str, Any], specs: Sequence[LayerSpec]) -> list[LayerSpec] | None:
