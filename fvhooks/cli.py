@@ -2,11 +2,19 @@
 
 import argparse
 import logging
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from fvhooks import __version__
-from fvhooks.errors import FVHooksError
+from fvhooks.dependencies import require
+from fvhooks.errors import FVHooksError, MissingInputError
 from fvhooks.specifiers import DATA, MODELS, dataset_of, model_of
 from fvhooks.units import Unit
 
@@ -15,9 +23,35 @@ _DEMO = (
 )
 _COLLECT = (
     "One pass over a data set into a store. The same command goes on where it was stopped. Exit codes: 0 all "
-    "images are in, 1 an error, 3 some images could not be used, 130 interrupted."
+    "images are in, 1 an error, 2 words that are not understood, 3 some images could not be used, 130 "
+    "interrupted, 143 terminated, as a queue does before it preempts."
 )
-SOME_FAILED, INTERRUPTED = 3, 130
+SOME_FAILED, INTERRUPTED, TERMINATED = 3, 130, 143
+
+
+def _count(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"Expected a whole number of 1 or more, got {word!r}.")
+    return int(word)
+
+
+def _ranks(word: str) -> int | None:
+    return None if word == "all" else _count(word)
+
+
+_PASSED_ON: dict[str, tuple[Callable[[str], Any], str]] = {
+    "batch_size": (_count, "images a forward pass"),
+    "references": (_count, "images of a label that make its profile, at most"),
+    "ranks": (_ranks, "places of the sorted order that a profile keeps, or `all`"),
+    "shard_size": (_count, "images of a task"),
+    "threads": (_count, "compute threads of each model"),
+    "decode_threads": (_count, "threads that read the data set"),
+}
+"""Options of `fvhooks collect` that `fvhooks.collect` takes by the same name, where they are given."""
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends the work as Ctrl-C does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,13 +76,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
-        return run(options)
+        with _sigterm_as_interrupt():
+            return run(options)
+    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except FVHooksError as error:
         print(f"fvhooks: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except OSError as error:  # no permission, no space, no network
+        print(f"fvhooks: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as stop:
         print("fvhooks: stopped; the same command goes on from here.", file=sys.stderr)
-        return INTERRUPTED
+        return TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # where signals cannot be handled
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what a handler is given
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,21 +130,29 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("store", help="the folder or URL to write")
     parser.add_argument("--layers", nargs="+", required=True, metavar="LAYER")
     parser.add_argument("--device", help="such as cuda or cuda:1 (default: where the model is)")
-    for name in ("batch-size", "references", "shard-size", "threads", "decode-threads"):
-        parser.add_argument(f"--{name}", type=int, metavar="N")
+    for name, (kind, about) in _PASSED_ON.items():
+        word = "--" + name.replace("_", "-")
+        parser.add_argument(word, type=kind, metavar="N", default=argparse.SUPPRESS, help=about)
+    cluster = parser.add_mutually_exclusive_group()
+    cluster.add_argument("--workers", type=_count, metavar="N", help="processes here, a model each")
+    cluster.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster, such as tcp://head:8786")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=_collect)
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:
     questions = parser.add_subparsers(dest="question", metavar="QUESTION", required=True)
-    info = questions.add_parser("info", help="what is in it, and which shards are missing")
-    verify = questions.add_parser("verify", help="read everything, name what is damaged")
+    info = questions.add_parser("info", help="what is in it, which shards and objects are missing")
+    verify = questions.add_parser("verify", help="read everything, name what is missing or damaged")
     top = questions.add_parser("top", help="the images that a unit answers most strongly to")
     for question, run in ((info, _info), (verify, _verify), (top, _top)):
         question.add_argument("store")
         question.set_defaults(run=run)
     top.add_argument("unit", type=_unit, help="such as layer4:7, or logits:207")
-    top.add_argument("-k", type=int, default=9, help="how many (default: %(default)s)")
+    top.add_argument("-k", type=_count, default=9, help="how many (default: %(default)s)")
+    top.add_argument("--split", choices=("reference", "calibration", "report"), help="only images of a split")
+    top.add_argument("--images", metavar="FOLDER", help="save the pictures there; needs --data")
+    top.add_argument("--data", help=f"the data set of the store: {DATA}")
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -101,10 +166,18 @@ def _demo(options: argparse.Namespace) -> int:
 def _collect(options: argparse.Namespace) -> int:
     from fvhooks.store.collection import collect  # noqa: PLC0415
 
-    hooked = model_of(options.model, device=options.device)
-    names = ("batch_size", "references", "shard_size", "threads", "decode_threads")
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    store = collect(hooked, dataset_of(options.data), options.store, layers=options.layers, **given)
+    hooked, dataset = model_of(options.model, device=options.device), dataset_of(options.data)
+    given = {name: getattr(options, name) for name in _PASSED_ON if hasattr(options, name)}
+    with _client(options) as client:
+        store = collect(
+            hooked,
+            dataset,
+            options.store,
+            layers=options.layers,
+            client=client,
+            show_progress=not options.quiet,
+            **given,
+        )
     failed = store.errors.sizes["image"]
     print(f"{store.size - failed:,} images of {store.size:,} in {store.path}")
     return SOME_FAILED if failed else 0
@@ -118,9 +191,10 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from fvhooks.store.reading import open_store  # noqa: PLC0415
+    from fvhooks.store.schema import normalised  # noqa: PLC0415
+    from fvhooks.store.verification import verify_store  # noqa: PLC0415
 
-    open_store(options.store).verify()
+    verify_store(normalised(options.store))
     print("Everything reads as it was written.")
     return 0
 
@@ -128,11 +202,39 @@ def _verify(options: argparse.Namespace) -> int:
 def _top(options: argparse.Namespace) -> int:
     from fvhooks.store.reading import open_store  # noqa: PLC0415
 
-    found = open_store(options.store).top_images(options.unit, k=options.k)
+    if options.images and not options.data:
+        raise MissingInputError(f"Pictures are not in a store but in its data set; pass --data: {DATA}.")
+    store = open_store(options.store, dataset_of(options.data) if options.data else None)
+    found = store.top_images(options.unit, k=options.k, split=options.split)
     for rank in range(found.sizes["top"]):
         one = found.isel(top=rank)
         print(f"{float(one['value']):12.5g}  {one['id'].item()}  label {one['label'].item()}")
+    if options.images:
+        _save(store.images(found.id.values), Path(options.images))
     return 0
+
+
+def _save(pictures: Any, folder: Path) -> None:  # noqa: ANN401 - a tensor
+    """Pictures as files named by their rank: ids may hold anything, and are no paths."""
+    from PIL import Image  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for rank, picture in enumerate(pictures, start=1):
+        pixels = (picture * 255).round().byte().movedim(0, -1).squeeze(-1).numpy()
+        Image.fromarray(pixels).save(folder / f"{rank:03d}.png")
+    print(f"{len(pictures)} pictures in {folder}")
+
+
+def _client(options: argparse.Namespace) -> AbstractContextManager[Any]:
+    """A Dask client where one is asked for; closed at the end, with the processes that it started."""
+    if options.workers is None and options.scheduler is None:
+        return nullcontext()
+    distributed = require("distributed", feature="collecting on several workers", extra="cluster")
+    if options.scheduler is not None:
+        made: AbstractContextManager[Any] = distributed.Client(options.scheduler)
+    else:
+        made = distributed.Client(n_workers=options.workers, threads_per_worker=1, dashboard_address=None)
+    return made
 
 
 def _unit(word: str) -> Unit:

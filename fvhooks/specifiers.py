@@ -6,12 +6,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fvhooks.dependencies import require
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel, attach
 
 MODELS = "torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER or MODULE:FUNCTION"
-DATA = "a folder with a folder a class, or MODULE:FUNCTION"
+DATA = "a folder with a folder a class, a .npz file with images and labels, hf:NAME:SPLIT or MODULE:FUNCTION"
 
 
 def model_of(word: str, *, device: str | None = None) -> HookedModel:
@@ -45,11 +47,18 @@ def dataset_of(word: str) -> Any:  # noqa: ANN401 - any map-style data set
     """The data set that a word stands for.
 
     Args:
-        word: a folder with one folder a class, or `MODULE:FUNCTION`, which is called without arguments.
+        word: a folder with one folder a class; an `.npz` file with `images` and perhaps `labels`;
+            `hf:NAME:SPLIT` of the hub or a local folder, which the library `datasets` loads; or
+            `MODULE:FUNCTION`, which is called without arguments.
 
     Raises:
         MissingInputError: no such folder, an empty one, or a word of another form.
+        MissingDependencyError: the library is not installed.
     """
+    if word.startswith("hf:"):
+        return _hugging_face_data(word)
+    if word.endswith(".npz") and Path(word).is_file():
+        return _arrays(word)
     if Path(word).is_dir():
         datasets = require("torchvision.datasets", feature="reading a folder of images", extra="models")
         try:
@@ -61,6 +70,25 @@ def dataset_of(word: str) -> Any:  # noqa: ANN401 - any map-style data set
     if ":" not in word:
         raise MissingInputError(f"Expected a data set as {DATA}; there is no folder {word!r}.")
     return _called(word)
+
+
+def _hugging_face_data(word: str) -> Any:  # noqa: ANN401
+    datasets = require("datasets", feature=word, extra="transformers")
+    name, _, split = word.removeprefix("hf:").rpartition(":")
+    if not name:
+        raise MissingInputError(f"Expected hf:NAME:SPLIT, such as hf:cifar10:test, got {word!r}.")
+    try:
+        return datasets.load_dataset(name, split=split)
+    except (OSError, ValueError) as error:
+        raise MissingInputError(f"No data set could be loaded as {word!r}: {error}") from error
+
+
+def _arrays(file: str) -> Any:  # noqa: ANN401
+    with np.load(file) as arrays:
+        found = dict(arrays)
+    if "images" not in found:
+        raise MissingInputError(f"Expected an array 'images' in {file}, got {', '.join(found) or 'nothing'}.")
+    return (found["images"], found["labels"]) if "labels" in found else found["images"]
 
 
 def _torchvision(name: str) -> HookedModel:

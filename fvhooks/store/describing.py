@@ -3,13 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import zarr
+
 from fvhooks.store import schema
 from fvhooks.store.contents import some
-from fvhooks.store.ledgers import array_of, shards_to_do
+from fvhooks.store.ledgers import array_of
+from fvhooks.store.progress import total_bytes
+from fvhooks.store.verification import lost, missing_shards, runs
 
 
 def describe_store(path: str | Path) -> str:
-    """What is in a store and what is still missing, a line a fact; it is not read, only looked at.
+    """What is in a store and what is still missing, a line a fact; its values are not read, only looked at.
+
+    Example:
+        >>> print(describe_store("stats.zarr"))  # doctest: +SKIP
 
     Args:
         path: the folder or URL.
@@ -20,26 +28,38 @@ def describe_store(path: str | Path) -> str:
     where = schema.normalised(path)
     root = schema.open_root(where)
     about = schema.about(root)
-    lines = [f"store    {where}, {_state(root, about)}", f"images   {about['data']['images']:,}"]
+    lines = [f"store    {where}, {_state(root)}"]
+    lines += _images(root, about)
     lines += [f"model    {_short(about['model'])}", f"settings {_short(about['settings'])}"]
     lines += [
         f"layer    {name}: {array_of(root, f'{schema.layer_path(name)}/peak').shape[1]:,} channels"
         for name in about["layers"]
     ]
-    if Path(where).is_dir():
-        size = sum(file.stat().st_size for file in Path(where).rglob("*") if file.is_file())
-        lines.append(f"on disk  {size / 1e6:,.1f} MB")
+    lines.append(f"size     {total_bytes(root) / 1e6:,.1f} MB")
     return "\n".join(lines)
 
 
-def _state(root: Any, about: dict[str, Any]) -> str:  # noqa: ANN401 - a zarr group
-    state = about["state"]
-    if state in (schema.FOLDED, schema.COMPLETE):
-        return "complete"
-    if state == schema.CREATING:
-        return "half-written: no shard is done"
-    missing = shards_to_do(root)
-    return f"half-written: {len(missing)} shards are not done ({some(missing)})"
+def _state(root: zarr.Group) -> str:
+    state = schema.state_of(root)
+    return "complete" if state in (schema.FOLDED, schema.COMPLETE) else "half-written"
+
+
+def _images(root: zarr.Group, about: dict[str, Any]) -> list[str]:
+    """How many images there are, in which shards, and what is missing of them."""
+    images, rows = int(about["data"]["images"]), int(about["settings"]["shard_size"])
+    shards = -(-images // rows)
+    count = f"{images:,}"
+    if schema.state_of(root) == schema.CREATING:
+        return [f"images   {count}", f"shards   {shards:,} of {rows:,} images; none is done"]
+    failed = int((np.asarray(array_of(root, "images/error")[:]) != "").sum())
+    if failed:
+        count += f", {failed:,} of them could not be used"
+    missing, gone = missing_shards(root), lost(root)
+    done = f"{len(missing):,} are not done ({runs(missing)})" if missing else "all are done"
+    lines = [f"images   {count}", f"shards   {shards:,} of {rows:,} images; {done}"]
+    if gone:
+        lines.append(f"lost     {len(gone):,} objects: {some(gone)}")
+    return lines
 
 
 def _short(facts: dict[str, Any]) -> str:

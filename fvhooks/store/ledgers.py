@@ -7,7 +7,7 @@ import zarr
 
 from fvhooks.store.collection_passes import Pass, passes_of
 from fvhooks.store.plans import Plan
-from fvhooks.store.schema import COMPLETE, FOLDED, NOT_DONE, LayerSpec, about
+from fvhooks.store.schema import COMPLETE, CREATING, FOLDED, NOT_DONE, LayerSpec, about
 
 _OF_ROWS = ("images/prediction", "images/logit", "images/error")
 
@@ -31,26 +31,30 @@ def forget(root: zarr.Group, one: Pass, plan: Plan, shard: int) -> None:
 
 def shards_to_do(root: zarr.Group) -> list[int]:
     """The shards that are not done, of the pass that is not."""
+    size = int(about(root)["settings"]["shard_size"])
     unfinished = [one for one in passes_of(root) if one.state not in (FOLDED, COMPLETE)]
     if not unfinished:
         return []
     one = unfinished[0]
+    if one.state == CREATING:
+        return list(range(one.start // size, -(-one.stop // size)))
     rows = np.asarray(array_of(root, f"ledger/{one.path}/checksum")[:, :])
-    first = one.start // int(about(root)["settings"]["shard_size"])
-    return [first + int(place) for place in np.flatnonzero((rows == NOT_DONE).any(axis=1))]
+    return [one.start // size + int(place) for place in np.flatnonzero((rows == NOT_DONE).any(axis=1))]
 
 
 def entries(root: zarr.Group) -> Iterator[tuple[int, slice, str, int]]:
-    """(shard, its rows, object, checksum) of everything that the ledgers of finished passes list."""
+    """(shard, its rows, object, checksum) of everything that is done."""
     size = int(about(root)["settings"]["shard_size"])
     for one in passes_of(root):
-        if one.state not in (FOLDED, COMPLETE):
+        if one.state == CREATING:
             continue
         names = [str(name) for name in np.asarray(array_of(root, f"ledger/{one.path}/object")[:])]
         rows = np.asarray(array_of(root, f"ledger/{one.path}/checksum")[:, :])
         for shard, row in enumerate(rows, one.start // size):
             part = slice(max(shard * size, one.start), min((shard + 1) * size, one.stop))
             for name, value in zip(names, row, strict=True):
+                if value == NOT_DONE:
+                    continue
                 yield shard, part, name, int(value)
 
 

@@ -19,7 +19,7 @@ from fvhooks.store.inspection import inspect
 from fvhooks.store.keeping import KeptResults
 from fvhooks.store.queries import Queries
 from fvhooks.store.sources import Source
-from fvhooks.store.verification import damaged
+from fvhooks.store.verification import verify_store
 
 
 class Store(Queries, KeptResults):
@@ -88,12 +88,7 @@ class Store(Queries, KeptResults):
         Raises:
             StoreError: objects that are damaged or missing; which, and what to do.
         """
-        broken = damaged(self._root)
-        if broken:
-            raise StoreError(
-                f"The store {self.path} is damaged in {len(broken)} objects: {some(broken)}. "
-                "Nothing else is affected; collect it again into another path."
-            )
+        verify_store(self.path)
 
     @cached_property
     def _index_of(self) -> dict[str, int]:

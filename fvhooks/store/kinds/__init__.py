@@ -63,7 +63,7 @@ def items_of(dataset: Any, channels: int | None = None) -> Items:  # noqa: ANN40
     Example:
         >>> import numpy as np
         >>> items = items_of((np.zeros((5, 8, 8, 3), np.uint8), [0, 1, 0, 1, 0]))
-        >>> len(items), items.item(1)[0].shape, items.item(1)[1]
+        >>> len(items), items.item(1)[0].shape, int(items.item(1)[1])
         (5, torch.Size([3, 8, 8]), 1)
 
     Args:
