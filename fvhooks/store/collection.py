@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance import Attributor
-from fvhooks.store import schema
+from fvhooks.store import places, schema
 from fvhooks.store.collection_passes import pass_state, set_pass_state
 from fvhooks.store.folding import fold
 from fvhooks.store.heartbeats import forget_signs
@@ -21,6 +21,7 @@ from fvhooks.store.parcels import Parcel
 from fvhooks.store.partials import DamagedPartError
 from fvhooks.store.preparation import next_work
 from fvhooks.store.reading import Store
+from fvhooks.store.repair import repair as mend
 from fvhooks.store.requests import make_request
 from fvhooks.store.running import run
 from fvhooks.store.settings import Settings
@@ -44,6 +45,7 @@ class CollectionOptions(TypedDict, total=False):
         decode_threads: threads that read the data set; one, unless its items are files of their own.
         decode_processes: processes that read the data set instead of threads, for one in plain Python (0).
         threads: compute threads of each model; on a client's workers as many as it has, else torch's own.
+        repair: first read everything that is done, and collect again what is damaged.
         factory: makes the same model on a client's workers, in place of sending it to each of them once.
         device: where a client's workers run the model, such as "cuda"; as it is here where not given.
         sample: keep the activations at one position of each image too: of all layers, or of those named.
@@ -64,6 +66,7 @@ class CollectionOptions(TypedDict, total=False):
     decode_threads: int | None
     decode_processes: int
     threads: int | None
+    repair: bool
     factory: Callable[[], HookedModel] | None
     device: str | None
     sample: bool | Sequence[str]
@@ -124,6 +127,8 @@ def collect(
     settings = Settings.of(options)
     request = make_request(hooked, source, layers=layers, settings=settings)
     where = schema.normalised(path)
+    if settings.repair and places.is_taken(where):
+        mend(request, where)
     while (work := next_work(request, where, say)) is not None:
         _finish(work, settings, client, show_progress=show_progress)
     if not schema.is_consolidated(where):

@@ -46,7 +46,7 @@ def fold(root: zarr.Group, one: Pass, plan: Plan, parts: Sequence[Part], layers:
         else:
             _fold_whole(root, one, plan, part, earlier)
     for spec in layers:
-        _fold_peaks(root, plan, spec)
+        fold_peaks(root, plan, spec)
 
 
 def _fold_whole(root: zarr.Group, one: Pass, plan: Plan, part: Part, earlier: Earlier) -> None:
@@ -122,8 +122,14 @@ def _words(part: Part) -> str:
     return "reference images" if part.kind.over == "references" else "images of the reference split"
 
 
-def _fold_peaks(root: zarr.Group, plan: Plan, spec: LayerSpec) -> None:
-    """Share of images that activate each channel, and quantiles of its peaks, over all readable images."""
+def fold_peaks(root: zarr.Group, plan: Plan, spec: LayerSpec) -> None:
+    """Share of images that activate each channel, and quantiles of its peaks, over all readable images.
+
+    Args:
+        root: the store.
+        plan: how many images there are.
+        spec: the layer.
+    """
     peaks = array_of(root, f"layers/{spec.key}/peak")
     channels = spec.layout.channels
     active = np.full(channels, np.nan, np.float32)

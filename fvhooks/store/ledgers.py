@@ -42,11 +42,11 @@ def shards_to_do(root: zarr.Group) -> list[int]:
     return [one.start // size + int(place) for place in np.flatnonzero((rows == NOT_DONE).any(axis=1))]
 
 
-def entries(root: zarr.Group) -> Iterator[tuple[int, slice, str, int]]:
-    """(shard, its rows, object, checksum) of everything that is done."""
+def entries(root: zarr.Group, only: int | None = None) -> Iterator[tuple[int, slice, str, int]]:
+    """(shard, its rows, object, checksum) of everything that is done, or of one pass."""
     size = int(about(root)["settings"]["shard_size"])
     for one in passes_of(root):
-        if one.state == CREATING:
+        if one.state == CREATING or only not in (None, one.number):
             continue
         names = [str(name) for name in np.asarray(array_of(root, f"ledger/{one.path}/object")[:])]
         rows = np.asarray(array_of(root, f"ledger/{one.path}/checksum")[:, :])

@@ -50,11 +50,11 @@ def next_work(request: Request, path: str, say: Say) -> Work | None:
     if not unfinished:
         say(_size(request, path, one))
         _announce(root, request, one, len(added))
-    plan = _plan(request, root, schema.about(root))
-    specs = _specs(request, root, one)
+    plan = plan_of(request, root)
+    specs = specs_of(request, root, one)
     if one.state == schema.CREATING:
         _make(root, request, one, plan, specs)
-    return _work(request, path, plan, one, specs)
+    return work_of(request, path, plan, one, specs)
 
 
 def _start(request: Request, path: str, say: Say, *, overwrite: bool) -> Work:
@@ -82,7 +82,7 @@ def _start(request: Request, path: str, say: Say, *, overwrite: bool) -> Work:
     say(_size(request, path, one))
     root = create_store(path, said, overwrite=overwrite)
     _make(root, request, one, plan, specs)
-    return _work(request, path, plan, one, specs)
+    return work_of(request, path, plan, one, specs)
 
 
 def _make(root: zarr.Group, request: Request, one: Pass, plan: Plan, specs: Sequence[LayerSpec]) -> None:
@@ -133,7 +133,14 @@ def _announce(root: zarr.Group, request: Request, one: Pass, added: int) -> None
     root.update_attributes({"fvhooks": about | changes})
 
 
-def _plan(request: Request, root: zarr.Group, about: dict[str, Any]) -> Plan:
+def plan_of(request: Request, root: zarr.Group) -> Plan:
+    """Which image is which row of a store.
+
+    Args:
+        request: with the data set.
+        root: the store.
+    """
+    about = schema.about(root)
     return make_plan(
         request.source.ids,
         request.labels,
@@ -143,8 +150,14 @@ def _plan(request: Request, root: zarr.Group, about: dict[str, Any]) -> Plan:
     )
 
 
-def _specs(request: Request, root: zarr.Group, one: Pass) -> list[LayerSpec]:
-    """The specifications of a pass, as the store has them where it has them."""
+def specs_of(request: Request, root: zarr.Group, one: Pass) -> list[LayerSpec]:
+    """The layers of a pass, as the store has them where it has them.
+
+    Args:
+        request: with the model.
+        root: the store.
+        one: the pass.
+    """
     found = []
     for spec in request.specs(dict(one.layers)):
         group = root.get(schema.layer_path(spec.name))
@@ -155,7 +168,16 @@ def _specs(request: Request, root: zarr.Group, one: Pass) -> list[LayerSpec]:
     return found
 
 
-def _work(request: Request, path: str, plan: Plan, one: Pass, specs: list[LayerSpec]) -> Work:
+def work_of(request: Request, path: str, plan: Plan, one: Pass, specs: list[LayerSpec]) -> Work:
+    """What the tasks of a pass need.
+
+    Args:
+        request: what was asked for.
+        path: the store.
+        plan: which image is which row.
+        one: the pass.
+        specs: its layers.
+    """
     labels = request.settings.label_of_logit
     wanted = tuple(spec.name for spec in specs if schema.RELEVANCE in spec.aspects)
     relevance = None if request.relevance is None or not wanted else replace(request.relevance, layers=wanted)

@@ -76,7 +76,7 @@ class Request:
 
     @property
     def decode_threads(self) -> int:
-        """Threads, since processes cost more than they give where decoding lets go of the interpreter's lock."""
+        """Threads: processes cost more than they give where decoding lets go of the interpreter's lock."""
         allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         several = min(_DECODE_THREADS, allowed) if self.source.is_threaded else 1
         return self.settings.decode_threads or several

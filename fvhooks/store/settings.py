@@ -23,6 +23,7 @@ class Settings:
     decode_threads: int | None = None
     decode_processes: int = 0
     threads: int | None = None
+    repair: bool = False
     factory: Callable[[], Any] | None = None
     device: str | None = None
     sample: bool | Sequence[str] = False

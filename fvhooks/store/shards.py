@@ -122,7 +122,19 @@ def run_shard(work: Work, shard: int, notice: Callable[..., Any] | None = None) 
     return Done(count)
 
 
-def _collect(work: Work, shard: int, root: zarr.Group, notice: Callable[..., Any] | None) -> Done:
+def mend_shard(work: Work, shard: int) -> None:
+    """Collect the arrays of one shard again, of a pass that is finished: its sums stay as they are.
+
+    Args:
+        work: what to run on what.
+        shard: which one.
+    """
+    _collect(work, shard, open_root(work.path, "r+"), None, summing=False)
+
+
+def _collect(
+    work: Work, shard: int, root: zarr.Group, notice: Callable[..., Any] | None, *, summing: bool = True
+) -> Done:
     rows = work.one.rows(work.plan, shard)
     kept, failed = _Kept(work, rows), 0
     with (
@@ -135,12 +147,14 @@ def _collect(work: Work, shard: int, root: zarr.Group, notice: Callable[..., Any
         sums = ShardSums(work.one, work.plan, work.parts, shard, root, pool.map)
         for batch in batches:
             activations, usable = kept.take(batch, pool.map)
-            sums.update(batch, [activations[spec.name] for spec in work.with_statistics], usable)
+            if summing:
+                sums.update(batch, [activations[spec.name] for spec in work.with_statistics], usable)
             failed += int((~usable).sum())
             if notice is not None:
                 notice(len(batch.images), int((~usable).sum()))
     checksums = kept.write(root)
-    sums.write()
+    if summing:
+        sums.write()
     names = object_names(work.specs, owns_rows=work.one.owns_rows)
     enter(root, work.one, work.plan, shard, [checksums[name] for name in names])
     written = stored_bytes(root, shard, names)

@@ -44,7 +44,11 @@ def verify_store(path: str) -> None:
         whose = f" Damaged shards: {runs(shards)}." if shards else ""
         words.append(f"is damaged in {len(broken)} objects: {some(broken)}.{whose}")
     if words:
-        advice = " Nothing else is affected; collect it again into another path." if broken else "."
+        advice = (
+            " Nothing else is affected; fvhooks.collect(…, repair=True) collects damaged shards again."
+            if broken
+            else "."
+        )
         raise StoreError(f"The store {path} {' and '.join(words)}{advice}")
 
 
@@ -65,10 +69,19 @@ def damaged(root: zarr.Group) -> list[str]:
     broken = [
         _named(name, shard)
         for shard, part, name, expected in entries(root)
-        if _value(root, name, part) != expected
+        if is_damaged(root, name, part, expected)
     ]
-    broken += [path for path, expected in _statistics(root) if _value(root, path, None) != expected]
-    return broken
+    return broken + damaged_statistics(root)
+
+
+def damaged_statistics(root: zarr.Group) -> list[str]:
+    """The arrays that belong to no shard whose values are not those that were written."""
+    return [path for path, expected in _statistics(root) if is_damaged(root, path, None, expected)]
+
+
+def is_damaged(root: zarr.Group, path: str, part: slice | None, expected: int) -> bool:
+    """Whether an array, or some rows of it, have another checksum, or cannot be read."""
+    return _value(root, path, part) != expected
 
 
 def lost(root: zarr.Group) -> list[str]:
@@ -82,7 +95,7 @@ def lost(root: zarr.Group) -> list[str]:
         array = root.get(name)
         if not isinstance(array, zarr.Array):
             gone.append(name)
-        elif _key(array, shard) not in there and _empty(array, part) != expected:
+        elif object_key(array, shard) not in there and _empty(array, part) != expected:
             gone.append(_named(name, shard))
     return list(dict.fromkeys(gone))
 
@@ -117,7 +130,8 @@ def _keys(root: zarr.Group) -> set[str]:
     return sync(listed())
 
 
-def _key(array: "zarr.Array[Any]", shard: int) -> str:
+def object_key(array: "zarr.Array[Any]", shard: int) -> str:
+    """Where the object lies that holds a shard of an array."""
     place = (shard, *[0] * (array.ndim - 1))
     return f"{array.store_path.path}/{array.metadata.encode_chunk_key(place)}"
 

@@ -1,7 +1,13 @@
 """A small network, and 90 small labelled pictures."""
 
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -65,7 +71,6 @@ def collect_fixture():
 @pytest.fixture(scope="session")
 def values():
     """path -> every array of a store, by its path."""
-    import numpy as np
     import zarr
 
     def read(where) -> dict[str, np.ndarray]:
@@ -77,3 +82,83 @@ def values():
         }
 
     return read
+
+
+def equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert a.keys() == b.keys()
+    for name, expected in a.items():
+        found = b[name]
+        if expected.dtype.kind in "OT":
+            assert expected.tolist() == found.tolist(), name
+        else:
+            assert expected.tobytes() == found.tobytes(), name
+
+
+@pytest.fixture(scope="session")
+def same():
+    """Asserts that two stores' arrays are equal bit for bit."""
+    return equal
+
+
+class Nursery:
+    """Processes that collect and may be killed: `nursery.py`, started once.
+
+    Args:
+        folder: for inputs and logs.
+        process: the one that forks the others.
+    """
+
+    def __init__(self, folder: Path, process: "subprocess.Popen[str]") -> None:
+        self.folder, self._process, self._count = folder, process, 0
+
+    def start(self, where: Path, *, options: dict | None = None, **order) -> tuple[str, int]:
+        """Begin to collect; the name to wait for, and the process id."""
+        self._count += 1
+        name = f"{where.stem}-{self._count}"
+        order |= {"start": name, "where": str(where), "options": options or {}, "reads": str(self.reads(where))}
+        return name, self._ask(order)
+
+    def wait(self, name: str) -> int:
+        """The exit code, or the negative of the signal that killed it."""
+        return self._ask({"wait": name})
+
+    def run(self, where: Path, **order) -> int:
+        return self.wait(self.start(where, **order)[0])
+
+    def finish(self, where: Path, **order) -> None:
+        """Collect until all is done."""
+        name, _ = self.start(where, **order)
+        assert self.wait(name) == 0, self.said(name)
+
+    def said(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    @staticmethod
+    def reads(where: Path) -> Path:
+        """The file that has one line for each picture that a task read."""
+        return where.with_suffix(".reads")
+
+    def redone(self, where: Path) -> list[int]:
+        """The items that tasks have read more than once."""
+        file = self.reads(where)
+        times = Counter(map(int, file.read_text().split()))
+        return [item for item, count in times.items() for _ in range(count - 1)]
+
+    def _ask(self, order: dict) -> int:
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@pytest.fixture(scope="session")
+def nursery(net: nn.Module, data: TensorDataset, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("nursery")
+    torch.save({"net": net, "tensors": data.tensors}, folder / "inputs.pt")
+    command = [sys.executable, str(Path(__file__).with_name("nursery.py")), str(folder)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        yield Nursery(folder, process)
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0

@@ -219,7 +219,7 @@ def test_profiles_go_on_from_what_was_there(hooked, data, collect, path, tmp_pat
         "preparation.create_ledger",
         "shards.enter",
         "folding._fold_groups",
-        "folding._fold_peaks",
+        "folding.fold_peaks",
         "collection._complete",
     ],
 )

@@ -103,7 +103,7 @@ def _stop_at(place: str, monkeypatch) -> None:
         "fvhooks.store.preparation.create_ledger",
         "fvhooks.store.preparation.create_partials",
         "fvhooks.store.shards.enter",
-        "fvhooks.store.folding._fold_peaks",
+        "fvhooks.store.folding.fold_peaks",
         "fvhooks.store.folding._fold_groups",
         "fvhooks.store.schema.consolidate",
     ],

@@ -1,0 +1,73 @@
+"""Damage that is found and mended, bit for bit; and damage that cannot be."""
+
+import pytest
+import zarr
+
+import fvhooks as fv
+from fvhooks.errors import StoreError
+
+
+def damage(where, path: str, chunk: str) -> None:
+    """Flip the bits of the second half of an object."""
+    file = where.joinpath(*path.split("/"), *chunk.split("/"))
+    content = file.read_bytes()
+    half = len(content) // 2
+    file.write_bytes(content[:half] + bytes(255 - byte for byte in content[half:]))
+
+
+@pytest.mark.parametrize(
+    ("path", "chunk"),
+    [
+        ("layers/1/peak", "c/2/0"),
+        ("layers/1/position", "c/4/0"),
+        ("images/prediction", "c/1"),
+        ("images/logit", "c/0"),
+        ("layers/logits/average", "c/0/0"),
+        ("images/id", "c/0"),
+        ("layers/3/label", "c/0"),
+        ("layers/3/active_fraction", "c/0"),
+    ],
+)
+def test_what_is_damaged_is_collected_again(hooked, data, collect, path, chunk, values, tmp_path) -> None:
+    where = tmp_path / "s.zarr"
+    collect(hooked, data, where)
+    expected = values(where)
+    damage(where, path, chunk)
+    with pytest.raises(StoreError, match="damaged in 1 objects: .*repair=True. collects"):
+        fv.open_store(where).verify()
+    store = collect(hooked, data, where, repair=True)
+    store.verify()
+    found = values(where)
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        same = found[name].tolist() == array.tolist() if array.dtype.kind in "OT" else None
+        assert same if same is not None else found[name].tobytes() == array.tobytes(), name
+
+
+def test_an_object_that_is_gone_comes_back(hooked, data, collect, tmp_path) -> None:
+    where = tmp_path / "s.zarr"
+    before = collect(hooked, data, where)["3"].average.values
+    (where / "layers" / "3" / "average" / "c" / "1" / "0").unlink()
+    store = collect(hooked, data, where, repair=True)
+    store.verify()
+    assert store["3"].average.values.tobytes() == before.tobytes()
+
+
+def test_statistics_over_all_shards_cannot_be_mended(hooked, data, collect, tmp_path) -> None:
+    where = tmp_path / "s.zarr"
+    collect(hooked, data, where)
+    zarr.open_group(str(where), mode="r+")["layers/1/natural_mean"][:] = 0
+    with pytest.raises(StoreError, match="no shard can mend it: layers/1/natural_mean .*another path"):
+        collect(hooked, data, where, repair=True)
+
+
+def test_what_is_whole_is_left_alone(hooked, data, collect, net, tmp_path) -> None:
+    collect(hooked, data, tmp_path / "s.zarr")
+    seen = []
+    handle = net.register_forward_pre_hook(lambda _module, given: seen.append(len(given[0])))
+    try:
+        collect(hooked, data, tmp_path / "s.zarr", repair=True).verify()
+        collect(hooked, data, tmp_path / "new.zarr", repair=True).verify()
+    finally:
+        handle.remove()
+    assert sum(seen) < 90 + 40
