@@ -15,7 +15,7 @@ from typing import Any
 from fvhooks import __version__
 from fvhooks.dependencies import require
 from fvhooks.errors import FVHooksError, MissingInputError
-from fvhooks.specifiers import DATA, MODELS, dataset_of, model_of
+from fvhooks.specifiers import ATTRIBUTORS, DATA, MODELS, attributor_of, dataset_of, model_of
 from fvhooks.units import Unit
 
 _DEMO = (
@@ -46,6 +46,7 @@ _PASSED_ON: dict[str, tuple[Callable[[str], Any], str]] = {
     "shard_size": (_count, "images of a task"),
     "threads": (_count, "compute threads of each model"),
     "decode_threads": (_count, "threads that read the data set"),
+    "decode_processes": (_count, "processes that read it instead"),
 }
 """Options of `fvhooks collect` that `fvhooks.collect` takes by the same name, where they are given."""
 
@@ -136,6 +137,16 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
     cluster = parser.add_mutually_exclusive_group()
     cluster.add_argument("--workers", type=_count, metavar="N", help="processes here, a model each")
     cluster.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster, such as tcp://head:8786")
+    parser.add_argument(
+        "--relevance",
+        choices=("label", "prediction"),
+        help="keep each channel's relevance for that output too",
+    )
+    parser.add_argument(
+        "--attributor", metavar="NAME", help=f"{ATTRIBUTORS} (default: LayerGradientXActivation)"
+    )
+    parser.add_argument("--sample", action="store_true", help="keep one position's activations of each image")
+    parser.add_argument("--repair", action="store_true", help="collect again what is damaged")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=_collect)
 
@@ -168,6 +179,8 @@ def _collect(options: argparse.Namespace) -> int:
 
     hooked, dataset = model_of(options.model, device=options.device), dataset_of(options.data)
     given = {name: getattr(options, name) for name in _PASSED_ON if hasattr(options, name)}
+    if options.attributor is not None:
+        given["attributor"] = attributor_of(options.attributor)
     with _client(options) as client:
         store = collect(
             hooked,
@@ -176,6 +189,9 @@ def _collect(options: argparse.Namespace) -> int:
             layers=options.layers,
             client=client,
             show_progress=not options.quiet,
+            relevance=options.relevance,
+            sample=options.sample,
+            repair=options.repair,
             **given,
         )
     failed = store.errors.sizes["image"]

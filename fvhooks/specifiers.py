@@ -13,6 +13,7 @@ from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel, attach
 
 MODELS = "torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER or MODULE:FUNCTION"
+ATTRIBUTORS = "a layer attributor of Captum's, FlowLRP, or MODULE:NAME"
 DATA = "a folder with a folder a class, a .npz file with images and labels, hf:NAME:SPLIT or MODULE:FUNCTION"
 
 
@@ -125,6 +126,24 @@ def _hugging_face(name: str) -> HookedModel:
         ) from error
 
 
+def attributor_of(word: str) -> Any:  # noqa: ANN401 - an attributor in any form
+    """The attributor that a word stands for.
+
+    Args:
+        word: a class of `captum.attr` or of `fvhooks.relevance`, or `MODULE:NAME` of what is one.
+
+    Raises:
+        MissingInputError: no such thing.
+    """
+    if ":" in word:
+        return _found(word)
+    for library in ("captum.attr", "fvhooks.relevance"):
+        found = getattr(import_module(library), word, None)
+        if found is not None:
+            return found
+    raise MissingInputError(f"Expected {ATTRIBUTORS}, got {word!r}. One is LayerIntegratedGradients.")
+
+
 def _own(word: str) -> HookedModel:
     made = _called(word)
     if isinstance(made, HookedModel):
@@ -134,16 +153,20 @@ def _own(word: str) -> HookedModel:
 
 
 def _called(word: str) -> Any:  # noqa: ANN401
-    """What `MODULE:FUNCTION` returns; modules of the working folder are found too."""
+    """What `MODULE:FUNCTION` returns."""
+    return _found(word)()
+
+
+def _found(word: str) -> Any:  # noqa: ANN401
+    """What `MODULE:NAME` is; modules of the working folder are found too."""
     module, _, function = word.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        maker = getattr(import_module(module), function)
+        return getattr(import_module(module), function)
     except ModuleNotFoundError as error:
         if error.name is None or not module.startswith(error.name):
             raise  # the module is there, something that it needs is not
         raise MissingInputError(f"There is no module {module!r}, asked for by {word!r}.") from error
     except AttributeError as error:
         raise MissingInputError(f"The module {module!r} has no {function!r}.") from error
-    return maker()

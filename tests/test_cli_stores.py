@@ -56,6 +56,24 @@ def test_collect_then_look(folder: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert [line.split()[1] for line in lines] == [str(name) for name in expected["id"].values]
 
 
+def test_relevance_and_a_sample(folder: Path, tmp_path: Path, capsys) -> None:
+    where = str(tmp_path / "s.zarr")
+    command = ["collect", NETWORK, str(folder), where, *LAYERS, "--quiet"]
+    assert main([*command, "--relevance", "prediction", "--sample"]) == 0
+    store = fv.open_store(where)
+    assert store.relevance == {
+        "attributor": "LayerGradientXActivation",
+        "options": {},
+        "target": "prediction",
+    }
+    assert {"relevance", "sample"} <= set(store["stage2"])
+    assert main([*command, "--relevance", "label", "--attributor", "FlowLRP"]) == 1
+    assert "keeps relevance by LayerGradientXActivation for the prediction" in capsys.readouterr().err
+    assert main([*command, "--relevance", "label", "--attributor", "GradientXActivation"]) == 1
+    assert "Expected a layer attributor of Captum's, FlowLRP, or MODULE:NAME" in capsys.readouterr().err
+    assert main([*command, "--repair"]) == 0
+
+
 def test_a_broken_picture_is_a_row_and_an_exit_code(folder: Path, tmp_path: Path, capsys) -> None:
     (folder / "cat" / "3.png").write_bytes(b"no picture")
     where = str(tmp_path / "s.zarr")
