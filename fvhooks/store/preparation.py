@@ -44,9 +44,9 @@ def next_work(request: Request, path: str, say: Say) -> Work | None:
     added = added_items(request, root, stored, path)
     unfinished = [one for one in passes_of(root) if one.state != schema.COMPLETE]
     one = unfinished[0] if unfinished else _next_pass(request, stored, passes_of(root), len(added))
+    _check_relevance(request, stored, one, path)
     if one is None:
         return None
-    _check_relevance(request, stored, one, path)
     if not unfinished:
         say(_size(request, path, one))
         _announce(root, request, one, len(added))
@@ -237,11 +237,12 @@ def _check_same(request: Request, stored: dict[str, Any], path: str) -> None:
         )
 
 
-def _check_relevance(request: Request, stored: dict[str, Any], one: Pass, path: str) -> None:
+def _check_relevance(request: Request, stored: dict[str, Any], one: Pass | None, path: str) -> None:
     """One store has one kind of relevance, and whoever adds to it must bring it."""
-    needed = any(schema.RELEVANCE in aspects for aspects in one.layers.values())
+    layers = {} if one is None else one.layers
+    needed = any(schema.RELEVANCE in aspects for aspects in layers.values())
     there, here = stored.get("relevance"), request.relevance_words
-    if needed and there is not None and there != here:
+    if there is not None and there != here and (needed or here is not None):
         raise StoreError(
             f"The store {path} keeps relevance by {there['attributor']} for the {there['target']} "
             f"(options {there['options']}); asked for was {here}. Ask for the same, or use another path."

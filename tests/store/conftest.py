@@ -115,7 +115,12 @@ class Nursery:
         """Begin to collect; the name to wait for, and the process id."""
         self._count += 1
         name = f"{where.stem}-{self._count}"
-        order |= {"start": name, "where": str(where), "options": options or {}, "reads": str(self.reads(where))}
+        order |= {
+            "start": name,
+            "where": str(where),
+            "options": options or {},
+            "reads": str(self.reads(where)),
+        }
         return name, self._ask(order)
 
     def wait(self, name: str) -> int:

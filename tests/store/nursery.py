@@ -21,7 +21,6 @@ import zarr.storage._local as local
 from torch.utils.data import TensorDataset
 
 import fvhooks as fv
-import fvhooks.store.collection as _  # loaded before anything is forked
 
 LONGEST = 120.0  # seconds that a child may run
 
@@ -64,7 +63,7 @@ class Trap:
 
     def __call__(self, path: Path, value: Any, exclusive: bool = False) -> int:
         with self.lock:
-            if self.match in str(path):
+            if self.match in str(path) and not (exclusive and path.exists()):
                 self.seen.append(str(path))
                 if self.what == "full" and len(self.seen) > self.number:
                     raise OSError(28, os.strerror(28), str(path))
@@ -93,13 +92,18 @@ def collect(order: dict[str, Any], saved: dict[str, Any]) -> int:
             hooked,
             data,
             order["where"],
-            **({"layers": ["1", "0", "3"], "shard_size": 20, "batch_size": 8, "references": 9} | order["options"]),
+            **(
+                {"layers": ["1", "0", "3"], "shard_size": 20, "batch_size": 8, "references": 9}
+                | order["options"]
+            ),
             show_progress=False,
         )
     except KeyboardInterrupt:
         facts = {
             "threads": [one.name for one in threading.enumerate() if one.name.startswith("fvhooks")],
-            "hooks": sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in saved["net"].modules()),
+            "hooks": sum(
+                len(part._forward_hooks) + len(part._forward_pre_hooks) for part in saved["net"].modules()
+            ),
             "children": children_of(os.getpid()),
         }
         Path(order["facts"]).write_text(json.dumps(facts))
