@@ -2,14 +2,14 @@
 
     python benchmarks/collect.py [--images 768] [--groups 2] [--only plain relevance naive workers]
 
-torchvision's ResNet-18 with random weights at 224 px, five layers, images as bytes in memory. What is compared
-takes turns; each ratio is that of the medians, for seconds on the clock and, where one process does all, of
-processor time, which other work disturbs less. The time of `collect` is all of it: looking at the data, making
-the store, writing, folding; only a first small collection, which imports what is needed, is left out.
+torchvision's ResNet-18 with random weights at 224 px, five layers, images as bytes in memory. What is
+compared takes turns; each ratio is that of the medians, for seconds on the clock and, where one process
+does all, of processor time, which other work disturbs less. The time of `collect` is all of it: looking at
+the data, making the store, writing, folding; only a first small collection, which imports, is left out.
 
 - plain: against a forward loop;
-- relevance: gradient × activation for the label, against a loop of forward passes and gradients to the images;
-- naive: against a collector that sorts each layer's maps batch by batch and appends values and order to files;
+- relevance: gradient × activation for the label, against forward passes and gradients to the images;
+- naive: against a collector that sorts each layer's maps in each batch and appends values and order to files;
 - workers: two processes of one thread each, against a forward loop of one process with two threads.
 """
 

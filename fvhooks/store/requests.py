@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -48,6 +48,7 @@ class Request:
     labels: Int[np.ndarray, " item"]
     layers: dict[str, tuple[str, ...]]
     relevance: Alongside | None
+    _signed: dict[str, bool] = field(default_factory=dict, repr=False)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -97,13 +98,16 @@ class Request:
             images
         )  # perhaps of noise: what it is known to say of a shape is the layout
         names = self.order(layers)
-        with torch.no_grad():
-            read = self.hooked.read(images, names)
+        unknown = [name for name in names if name not in self._signed]
+        if unknown:
+            with torch.no_grad():
+                read = self.hooked.read(images, unknown)
+            self._signed.update({name: bool((values < 0).any()) for name, values in read.items()})
         return [
             LayerSpec(
                 name,
                 probe.layout(name),
-                bool((read[name] < 0).any()),
+                self._signed[name],
                 choose_ranks(probe.layout(name).positions, self.settings.ranks),
                 frozenset(layers[name]),
                 self._facts(name),
