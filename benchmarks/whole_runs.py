@@ -2,8 +2,8 @@
 
     FVHOOKS_TEST_DATA=… python benchmarks/whole_runs.py [--only tiny cifar] [--threads 2]
 
-- tiny: the 10,000 Tiny-ImageNet validation images of 200 classes, and an MCUNet at 176 px, with the relevance of
-  each channel for the label;
+- tiny: the 10,000 Tiny-ImageNet validation images of 200 classes, and an MCUNet at 176 px, with the
+  relevance of each channel for the label;
 - cifar: CIFAR-10 images repeated under new ids to 50,000, and a ResNet-20.
 """
 
@@ -63,9 +63,8 @@ def tiny(networks: ModuleType, where: str) -> fv.Store:
     model, mean, std = networks.load("tinyimagenet_mcunet")
     hooked = fv.attach(model, mean=mean, std=std, input_shape=(3, 176, 176))
     dataset = TinyImages(Path(networks.__file__).parent, 176)
-    layers = [name for name in hooked.layers if name != "logits"]
-    chosen = [layers[place * (len(layers) - 1) // 4] for place in range(1, 5)]
-    return fv.collect(hooked, dataset, where, layers=chosen, relevance="label")
+    layers = ["blocks.4", "blocks.8", "blocks.13", "blocks.17"]
+    return fv.collect(hooked, dataset, where, layers=layers, relevance="label")
 
 
 def cifar(networks: ModuleType, where: str) -> fv.Store:
@@ -95,9 +94,8 @@ def main() -> None:
             channels = sum(store[layer].sizes["channel"] for layer in store.layers)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(f"{name}: {store.size:,} images, {channels} channels of {store.layers}")
-            print(
-                f"  {took:.0f} s, {store.size / took:.0f} images/s, {size / 1e6:.0f} MB, at most {peak:.0f} MB of memory"
-            )
+            print(f"  {took:.0f} s, {store.size / took:.0f} images/s")
+            print(f"  {size / 1e6:.0f} MB on disk, at most {peak:.0f} MB of memory")
             print(f"  accuracy {store.accuracy():.4f}, {store.errors.sizes['image']} images failed")
             store.verify()
             layer = store.layers[-2]
