@@ -120,19 +120,21 @@ def collect(
         LayerNotFoundError: a layer that does not exist, never runs, or has no channels.
         ImageError: images of a wrong range, type, channel count or size, or a random transform.
         MissingInputError: a data set that is not map-style, or empty.
-        StoreError: the path holds something else, or a store of another model, data set or settings.
+        StoreError: the path holds something else, a store of another model, data set or settings, or
+            nothing more can be written there.
     """
     source = Source(dataset, hooked.preprocessing, options.get("ids"), options.get("labels"))
     say = partial(tqdm.write, file=sys.stderr) if show_progress else _log.info
     settings = Settings.of(options)
     request = make_request(hooked, source, layers=layers, settings=settings)
     where = schema.normalised(path)
-    if settings.repair and places.is_taken(where):
-        mend(request, where)
-    while (work := next_work(request, where, say)) is not None:
-        _finish(work, settings, client, show_progress=show_progress)
-    if not schema.is_consolidated(where):
-        schema.consolidate(where)
+    with places.explained(where, "write to"):
+        if settings.repair and places.is_taken(where):
+            mend(request, where)
+        while (work := next_work(request, where, say)) is not None:
+            _finish(work, settings, client, show_progress=show_progress)
+        if not schema.is_consolidated(where):
+            schema.consolidate(where)
     store = Store(where, source)
     failed = store.errors.sizes["image"]
     if failed:

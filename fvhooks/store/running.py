@@ -78,8 +78,9 @@ def _run_on_workers(parcel: Parcel, shards: Sequence[int], client: Any, notice: 
             done: Done = future.result()
             notice(done.images, done.failed, done.written)
     except (KilledWorker, CancelledError, CommClosedError) as error:
+        said = " ".join(str(error).split())
         raise WorkerError(
-            f"The workers of {client} stopped before all was done ({type(error).__name__}: {error}). What is "
+            f"The workers of {client} stopped before all was done ({type(error).__name__}: {said}). What is "
             "done is kept: collect again with the same arguments. Where they died for lack of memory, give "
             "each more of it, fewer threads, or a smaller batch_size."
         ) from error

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +169,45 @@ def nursery(net: nn.Module, data: TensorDataset, tmp_path_factory: pytest.TempPa
         yield Nursery(folder, process)
         process.stdin.close()
         assert process.wait(timeout=60) == 0
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A store that nothing happened to.
+
+    Args:
+        values: its arrays.
+        seconds: that it took.
+        written: the paths of the objects that were written, in order.
+    """
+
+    values: dict[str, np.ndarray]
+    seconds: float
+    written: list[str]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(nursery, values, tmp_path_factory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    nursery.finish(folder / "first.zarr", facts=str(folder / "written.json"))  # loads what is loaded once
+    began = time.monotonic()
+    nursery.finish(folder / "s.zarr", pause=0.004)
+    seconds = time.monotonic() - began
+    assert nursery.redone(folder / "s.zarr") == []
+    written = json.loads((folder / "written.json").read_text())
+    return Undisturbed(values(folder / "s.zarr"), seconds, written)
+
+
+@pytest.fixture
+def check(nursery, undisturbed, values, same):
+    """Asserts that a store is as if nothing had happened, and that one shard at most was done again."""
+
+    def compare(where: Path, *, shards: int = 1) -> None:
+        same(undisturbed.values, values(where))
+        fv.open_store(where).verify()
+        redone = nursery.redone(where)
+        rows = {int(item): row for row, item in enumerate(undisturbed.values["images/index"])}
+        assert len(redone) <= shards * 20
+        assert len({rows[item] // 20 for item in redone}) <= shards
+
+    return compare

@@ -1,10 +1,11 @@
 """A process that forks others which collect, so that each of them may be killed, and begins at once.
 
 Run as `python nursery.py FOLDER`: it loads the libraries and FOLDER/inputs.pt, then takes one JSON object a
-line. `{"start": NAME, …}` forks a child and answers its process id; `{"wait": NAME}` answers how it ended: its
-exit code, or the negative of the signal that killed it. What a child prints is in FOLDER/NAME.log.
+line. `{"start": NAME, …}` forks a child and answers its process id; `{"wait": NAME}` answers how it ended:
+its exit code, or the negative of the signal that killed it. What a child prints is in FOLDER/NAME.log.
 """
 
+import faulthandler
 import json
 import os
 import signal
@@ -92,10 +93,7 @@ def collect(order: dict[str, Any], saved: dict[str, Any]) -> int:
             hooked,
             data,
             order["where"],
-            **(
-                {"layers": ["1", "0", "3"], "shard_size": 20, "batch_size": 8, "references": 9}
-                | order["options"]
-            ),
+            **({"layers": ["1", "3"], "shard_size": 20, "batch_size": 8, "references": 9} | order["options"]),
             show_progress=False,
         )
     except KeyboardInterrupt:
@@ -137,8 +135,9 @@ def fork(log: Path, work: Callable[[], int]) -> int:
         output = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(output, 1)
         os.dup2(output, 2)
+        faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
         code = work()
-    except Exception:  # the log is what a test looks at
+    except Exception:  # noqa: BLE001 - the log is what a test looks at
         traceback.print_exc()
     finally:
         sys.stderr.flush()
