@@ -25,6 +25,7 @@ import numpy as np
 import zarr
 
 from fvhooks.store import schema
+from fvhooks.store.creation import create_layer, create_rows, create_store
 from fvhooks.store.plans import make_plan
 from fvhooks.units import LOGITS, Layout
 
@@ -80,7 +81,10 @@ def make_store(path: str, images: int, stages: dict[str, int], whole: str) -> No
     specs.append(schema.LayerSpec(LOGITS, Layout("flat", CLASSES), signed=True, ranks=ranks))
     said = _about(images, [spec.name for spec in specs], plan.shard_size)
     start = time.perf_counter()
-    root = schema.create(path, plan, specs, ids, said, overwrite=False)
+    root = create_store(path, said, overwrite=False)
+    create_rows(root, plan, ids)
+    for spec in specs:
+        create_layer(root, plan, spec, ids)
     print(f"an empty store: {time.perf_counter() - start:.1f} s", flush=True)
     for spec in specs:
         _fill_layer(root, spec, plan, spec.name == whole)
@@ -94,6 +98,8 @@ def _about(images: int, layers: list[str], shard_size: int) -> dict[str, Any]:
         "layers": layers,
         "model": {"class": "ResNet"},
         "data": {"images": images, "ids_given": True},
+        "passes": [],
+        "blocks": [{"start": 0, "stop": images}],
         "settings": {"shard_size": shard_size, "label_of_logit": None},
         "preprocessing": {"mean": [0.5] * 3, "std": [0.5] * 3, "input_shape": [3, 224, 224]},
         "image_shape": [3, 224, 224],
@@ -114,7 +120,7 @@ def _fill_layer(root: zarr.Group, spec: Any, plan: Any, whole: bool) -> None:
         places = rng.integers(0, spec.layout.positions, (count, min(READ, channels)), np.int32)
         layer["position"][rows, : places.shape[1]] = places
     shape = (len(plan.groups), spec.layout.channels, len(spec.ranks))
-    chunks = (schema.groups_per_chunk(spec, len(plan.groups)), *shape[1:])
+    chunks = (min(16, len(plan.groups)), *shape[1:])
     schema.array_for(
         layer, "profile", shape, "float32", chunks=chunks, dimensions=("group", "channel", "rank")
     )

@@ -179,6 +179,9 @@ def _collect(options: argparse.Namespace) -> int:
 
     hooked, dataset = model_of(options.model, device=options.device), dataset_of(options.data)
     given = {name: getattr(options, name) for name in _PASSED_ON if hasattr(options, name)}
+    given |= {name: True for name in ("sample", "repair") if getattr(options, name)}
+    if options.relevance is not None:
+        given["relevance"] = options.relevance
     if options.attributor is not None:
         given["attributor"] = attributor_of(options.attributor)
     with _client(options) as client:
@@ -189,9 +192,6 @@ def _collect(options: argparse.Namespace) -> int:
             layers=options.layers,
             client=client,
             show_progress=not options.quiet,
-            relevance=options.relevance,
-            sample=options.sample,
-            repair=options.repair,
             **given,
         )
     failed = store.errors.sizes["image"]
@@ -249,7 +249,7 @@ def _client(options: argparse.Namespace) -> AbstractContextManager[Any]:
     if options.scheduler is not None:
         made: AbstractContextManager[Any] = distributed.Client(options.scheduler)
     else:
-        made = distributed.Client(n_workers=options.workers, threads_per_worker=1, dashboard_address=None)
+        made = distributed.Client(n_workers=options.workers, threads_per_worker=1, dashboard_address=":0")
     return made
 
 

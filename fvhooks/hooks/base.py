@@ -115,7 +115,7 @@ class HookedModel(Autoencoded):
                 of attribution methods may lie there.
         """
         checked = as_images(images, channels=self.preprocessing.channels, bounded=bounded)
-        return self.preprocessing.normalize(checked.to(self.device)).to(self.dtype)
+        return self.preprocessing.normalize(checked.to(self.device, non_blocking=True)).to(self.dtype)
 
     def probe(self, x: Images | None = None) -> Probe:
         """Run the model once and see which layers fire, with which shapes.

@@ -114,7 +114,14 @@ def _read_in_threads(
 
 def _gather(futures: list[Future[Picture | str]], shape: tuple[int, int, int], pin: bool) -> Batch:
     batch = _assemble([future.result() for future in futures], shape)
-    return replace(batch, images=batch.images.pin_memory()) if pin else batch
+    return replace(batch, images=_pinned(batch.images)) if pin else batch
+
+
+def _pinned(images: Shaped[torch.Tensor, "image ..."]) -> Shaped[torch.Tensor, "image ..."]:
+    try:
+        return images.pin_memory()
+    except RuntimeError:  # the device of the model takes no page-locked memory
+        return images
 
 
 def _read_in_processes(
@@ -132,7 +139,7 @@ def _read_in_processes(
     try:
         for _ in chunks:
             batch = _next(batches)
-            yield replace(batch, images=batch.images.pin_memory()) if pin else batch
+            yield replace(batch, images=_pinned(batch.images)) if pin else batch
     finally:
         batches._shutdown_workers()  # it ends them with itself, but the traceback of an error keeps it alive
 

@@ -17,6 +17,7 @@ from fvhooks.store.contents import some
 from fvhooks.store.fingerprints import compare, fingerprint_ids, fingerprint_model
 from fvhooks.store.inspection import inspect
 from fvhooks.store.keeping import KeptResults
+from fvhooks.store.kinds import items_of
 from fvhooks.store.queries import Queries
 from fvhooks.store.sources import Source
 from fvhooks.store.verification import verify_store
@@ -114,7 +115,9 @@ def open_store(path: str | Path, dataset: Any | None = None) -> Store:  # noqa: 
     if dataset is None:
         return store
     said = store._about["data"]
-    source = Source(dataset, store.preprocessing, _given_ids(store, len(dataset)))
+    source = Source(
+        dataset, store.preprocessing, _given_ids(store, len(items_of(dataset, store.preprocessing.channels)))
+    )
     here = {"images": len(source), "ids": fingerprint_ids(source.ids), "items": inspect(source).digests}
     compare("data set", store.path, said, here)
     return Store(store.path, source)

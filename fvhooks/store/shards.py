@@ -171,7 +171,7 @@ def _batches(work: Work, rows: slice) -> Generator[Batch]:
         size=work.batch_size,
         threads=work.decode_threads,
         processes=work.decode_processes,
-        pin=work.hooked.device.type == "cuda",
+        pin=work.hooked.device.type != "cpu",
         start=rows.start,
     )
 

@@ -79,9 +79,9 @@ def damaged_statistics(root: zarr.Group) -> list[str]:
     return [path for path, expected in _statistics(root) if is_damaged(root, path, None, expected)]
 
 
-def is_damaged(root: zarr.Group, path: str, part: slice | None, expected: int) -> bool:
+def is_damaged(root: zarr.Group, path: str, part: slice | None, expected: Any) -> bool:  # noqa: ANN401 - JSON
     """Whether an array, or some rows of it, have another checksum, or cannot be read."""
-    return _value(root, path, part) != expected
+    return bool(_value(root, path, part) != expected)
 
 
 def lost(root: zarr.Group) -> list[str]:

@@ -126,7 +126,7 @@ def test_workers_finish_in_a_bucket_what_was_stopped(server, hooked, data, colle
         fv.open_store(where)
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
+            n_workers=1, threads_per_worker=1, dashboard_address=":0", local_directory=str(tmp_path)
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -238,12 +238,12 @@ LOCKED = """
 import os, sys
 import fvhooks as fv
 from fvhooks.errors import StoreError
-from fvhooks.store import preparation, schema
+from fvhooks.store import creation, preparation
 
 open_store = fv.open_store
 os.seteuid(65534)
 for call in (
-    lambda: schema.create(sys.argv[1] + "/s.zarr", None, [], [], {}, overwrite=False),
+    lambda: creation.create_store(sys.argv[1] + "/s.zarr", {}, overwrite=False),
     lambda: open_store(sys.argv[1] + "/locked.zarr"),
     lambda: preparation._stored(sys.argv[1] + "/locked.zarr"),
 ):

@@ -225,3 +225,11 @@ def test_a_statistic_without_checksum_is_damaged(copy, array, loss) -> None:
         del root[array]
     with pytest.raises(fv.errors.StoreError, match=f"damaged in 1 objects: {array}"):
         fv.open_store(copy).verify()
+
+
+def test_a_pair_of_arrays_with_ids_is_known_again(hooked, data, collect, tmp_path) -> None:
+    pair = (data.tensors[0].numpy(), data.tensors[1].numpy())
+    ids = [f"photo {number}" for number in range(90)]
+    collect(hooked, pair, tmp_path / "s.zarr", ids=ids)
+    store = fv.open_store(tmp_path / "s.zarr", pair)
+    assert store.images(["photo 7"]).shape == (1, 3, 12, 12)
