@@ -88,13 +88,13 @@ def make_store(path: str, images: int, stages: dict[str, int], whole: str) -> No
     print(f"an empty store: {time.perf_counter() - start:.1f} s", flush=True)
     for spec in specs:
         _fill_layer(root, spec, plan, spec.name == whole)
-    schema.set_state(root, schema.COMPLETE)
+    root.update_attributes({"fvhooks": schema.about(root) | {"state": schema.COMPLETE}})
     schema.consolidate(path)
 
 
 def _about(images: int, layers: list[str], shard_size: int) -> dict[str, Any]:
     return {
-        "schema": 1,
+        "schema": schema.VERSION,
         "layers": layers,
         "model": {"class": "ResNet"},
         "data": {"images": images, "ids_given": True},

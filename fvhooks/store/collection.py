@@ -13,12 +13,12 @@ from tqdm.auto import tqdm
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance import Attributor
 from fvhooks.store import places, schema
-from fvhooks.store.collection_passes import pass_state, set_pass_state
 from fvhooks.store.folding import fold
 from fvhooks.store.heartbeats import forget_signs
 from fvhooks.store.ledgers import forget, shards_to_do
 from fvhooks.store.parcels import Parcel
 from fvhooks.store.partials import DamagedPartError
+from fvhooks.store.passes import pass_state, set_pass_state
 from fvhooks.store.preparation import next_work
 from fvhooks.store.reading import Store
 from fvhooks.store.repair import repair as mend

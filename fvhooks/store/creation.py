@@ -12,7 +12,7 @@ import numpy.typing as npt
 import zarr
 
 from fvhooks.store import places, schema
-from fvhooks.store.collection_passes import Pass
+from fvhooks.store.passes import Pass
 from fvhooks.store.plans import SPLITS, Plan, draws
 from fvhooks.store.schema import LayerSpec, write_array, write_text
 

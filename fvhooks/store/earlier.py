@@ -7,9 +7,9 @@ import zarr
 from jaxtyping import Shaped
 
 from fvhooks.statistics import Statistic
-from fvhooks.store.collection_passes import Pass
 from fvhooks.store.ledgers import array_of
 from fvhooks.store.partials import Part
+from fvhooks.store.passes import Pass
 from fvhooks.store.schema import array_for, write_text
 
 

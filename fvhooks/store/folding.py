@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 
 from fvhooks.statistics import Statistic
 from fvhooks.store import schema
-from fvhooks.store.collection_passes import Pass
 from fvhooks.store.earlier import Earlier
 from fvhooks.store.ledgers import array_of
 from fvhooks.store.partials import Part, has_images
+from fvhooks.store.passes import Pass
 from fvhooks.store.plans import Plan
 from fvhooks.store.schema import QUANTILES, LayerSpec, array_for, write_array
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import zarr
 
-from fvhooks.store.collection_passes import Pass, passes_of
+from fvhooks.store.passes import Pass, passes_of
 from fvhooks.store.plans import Plan
 from fvhooks.store.schema import COMPLETE, CREATING, FOLDED, NOT_DONE, LayerSpec, about
 

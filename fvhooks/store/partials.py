@@ -19,8 +19,8 @@ from fvhooks.images import as_images
 from fvhooks.statistics import STATISTICS, Measured, Statistic, Subject, chosen
 from fvhooks.store import schema
 from fvhooks.store.batches import Batch
-from fvhooks.store.collection_passes import Pass
 from fvhooks.store.ledgers import array_of
+from fvhooks.store.passes import Pass
 from fvhooks.store.plans import Plan, Segment
 from fvhooks.store.schema import LayerSpec
 

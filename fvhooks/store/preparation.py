@@ -10,13 +10,13 @@ import zarr
 
 from fvhooks.errors import StoreError
 from fvhooks.store import places, schema
-from fvhooks.store.collection_passes import Pass, aspects_of, passes_of, set_pass_state
 from fvhooks.store.creation import create_layer, create_ledger, create_rows, create_store
 from fvhooks.store.earlier import set_aside
 from fvhooks.store.extension import added_items, items_of_blocks
 from fvhooks.store.fingerprints import compare
 from fvhooks.store.ledgers import object_names
 from fvhooks.store.partials import create_partials, parts_of
+from fvhooks.store.passes import Pass, aspects_of, passes_of, set_pass_state
 from fvhooks.store.plans import Plan, make_plan
 from fvhooks.store.requests import Request
 from fvhooks.store.schema import LayerSpec

@@ -15,8 +15,16 @@ from jaxtyping import Float, Int, Shaped
 from fvhooks.errors import LayerNotFoundError, MissingInputError, did_you_mean
 from fvhooks.store import schema
 from fvhooks.store.contents import Contents
+from fvhooks.store.layer_tasks import (
+    as_array,
+    fold,
+    numbers_at,
+    positions_at,
+    strongest_rows,
+    texts_at,
+    values_of,
+)
 from fvhooks.store.ledgers import array_of
-from fvhooks.store.passes import as_array, fold, numbers_at, positions_at, strongest_rows, texts_at, values_of
 from fvhooks.store.sums import CoMoments, LabelSums
 from fvhooks.units import Direction, Unit
 

@@ -8,11 +8,11 @@ from zarr.core.sync import sync
 
 from fvhooks.errors import StoreError
 from fvhooks.store import schema
-from fvhooks.store.collection_passes import Pass, passes_of
 from fvhooks.store.contents import some
 from fvhooks.store.creation import create_layer, create_rows
 from fvhooks.store.folding import fold_peaks
 from fvhooks.store.ledgers import array_of, entries, forget
+from fvhooks.store.passes import Pass, passes_of
 from fvhooks.store.preparation import plan_of, specs_of, work_of
 from fvhooks.store.requests import Request
 from fvhooks.store.shards import mend_shard

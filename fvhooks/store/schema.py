@@ -24,7 +24,8 @@ from fvhooks.store import places
 from fvhooks.store.checksums import checksum, checksum_of
 from fvhooks.units import Layout
 
-VERSION = 1
+VERSION = 2
+"""1 had one pass, and its ledger knew partial sums."""
 QUANTILES = (0.0, 0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999, 1.0)
 CREATING, COLLECTING, FOLDED, COMPLETE = "creating", "collecting", "folded", "complete"
 NOT_DONE = -1
@@ -134,6 +135,11 @@ def open_root(path: str, mode: str = "r") -> zarr.Group:
         raise SchemaError(
             f"The store {path} was written by a newer fvhooks ({found}). Upgrade fvhooks to read it."
         )
+    if int(said["schema"]) < VERSION:
+        raise SchemaError(
+            f"The store {path} was written by an older fvhooks (layout version {said['schema']}, this one reads "
+            f"{VERSION}). Collect into another path."
+        )
     return root
 
 
@@ -150,11 +156,6 @@ def state_of(root: zarr.Group) -> str:
 def normalised(path: str | Path) -> str:
     """A path that means the same in every process."""
     return places.normalised(path)
-
-
-def set_state(root: zarr.Group, state: str) -> None:
-    """Say how far a store has come."""
-    root.update_attributes({"fvhooks": about(root) | {"state": state}})
 
 
 def is_consolidated(path: str) -> bool:

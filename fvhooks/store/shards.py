@@ -20,9 +20,9 @@ from fvhooks.statistics.peaks import peaks
 from fvhooks.store import schema
 from fvhooks.store.batches import Batch, read_batches
 from fvhooks.store.checksums import checksum
-from fvhooks.store.collection_passes import Pass, pass_state
 from fvhooks.store.ledgers import array_of, enter, object_names
 from fvhooks.store.partials import Part, ShardSums, Spread, layers_with_statistics, parts_of
+from fvhooks.store.passes import Pass, pass_state
 from fvhooks.store.plans import Plan
 from fvhooks.store.progress import stored_bytes
 from fvhooks.store.schema import COLLECTING, LayerSpec, open_root

@@ -10,6 +10,7 @@ import zarr
 from torch.utils.data import Subset, TensorDataset
 
 import fvhooks as fv
+from fvhooks.store import schema
 from fvhooks.store.plans import split_of
 
 
@@ -163,11 +164,16 @@ def copy(path, tmp_path):
     return shutil.copytree(path, tmp_path / "copy.zarr")
 
 
-def test_a_newer_layout_is_refused(copy) -> None:
+@pytest.mark.parametrize(
+    ("change", "advice"), [(1, "by a newer fvhooks .*Upgrade"), (-1, "older .*another path")]
+)
+def test_another_layout_is_refused(copy, change, advice) -> None:
     root = zarr.open_group(str(copy), mode="r+", use_consolidated=False)
-    root.update_attributes({"fvhooks": dict(root.attrs["fvhooks"]) | {"schema": 2}})
-    with pytest.raises(fv.errors.SchemaError, match="layout version 2, this fvhooks reads up to 1.*Upgrade"):
+    other = schema.VERSION + change
+    root.update_attributes({"fvhooks": dict(root.attrs["fvhooks"]) | {"schema": other}})
+    with pytest.raises(fv.errors.SchemaError, match=advice) as caught:
         fv.open_store(copy)
+    assert f"layout version {other}" in str(caught.value)
 
 
 def test_an_undamaged_store_verifies(store) -> None:
