@@ -136,9 +136,9 @@ def open_root(path: str, mode: str = "r") -> zarr.Group:
             f"The store {path} was written by a newer fvhooks ({found}). Upgrade fvhooks to read it."
         )
     if int(said["schema"]) < VERSION:
+        found = f"layout version {said['schema']}, this fvhooks reads {VERSION}"
         raise SchemaError(
-            f"The store {path} was written by an older fvhooks (layout version {said['schema']}, this one reads "
-            f"{VERSION}). Collect into another path."
+            f"The store {path} was written by an older fvhooks ({found}). Collect into another path."
         )
     return root
 
