@@ -25,8 +25,8 @@ from fvhooks.store.repair import repair as mend
 from fvhooks.store.requests import make_request
 from fvhooks.store.running import run
 from fvhooks.store.settings import Settings
-from fvhooks.store.shards import Work
 from fvhooks.store.sources import Source
+from fvhooks.store.works import Work
 
 _log = logging.getLogger("fvhooks")
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 from fvhooks.errors import StoreError
 from fvhooks.hooks import HookedModel
 from fvhooks.store.fingerprints import Fingerprint, compare, fingerprint_model
-from fvhooks.store.shards import Work
 from fvhooks.store.sources import Source
+from fvhooks.store.works import Work
 
 Factory = Callable[[], HookedModel]
 

@@ -20,7 +20,7 @@ from fvhooks.store.passes import Pass, aspects_of, passes_of, set_pass_state
 from fvhooks.store.plans import Plan, make_plan
 from fvhooks.store.requests import Request
 from fvhooks.store.schema import LayerSpec
-from fvhooks.store.shards import Work
+from fvhooks.store.works import Work
 
 Say = Callable[[str], Any]
 

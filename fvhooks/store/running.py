@@ -12,8 +12,9 @@ from fvhooks.store import schema
 from fvhooks.store.heartbeats import Heart
 from fvhooks.store.parcels import Parcel, opened
 from fvhooks.store.progress import Progress
-from fvhooks.store.shards import Done, Work, run_shard
+from fvhooks.store.shards import run_shard
 from fvhooks.store.travel import bytes_to_send
+from fvhooks.store.works import Done, Work
 
 _log = logging.getLogger("fvhooks")
 _LARGE = 2**28  # bytes of a data set that is better read by each worker

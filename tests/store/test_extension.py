@@ -157,13 +157,13 @@ def test_a_sample_is_the_activations_at_one_position(hooked, data, collect, tmp_
         collect(hooked, data, tmp_path / "t.zarr", layers=["1"], sample=["2"])
 
 
-def half(data, where) -> Subset:
+def half(data) -> Subset:
     """A little more than half of the images, labels mixed."""
     return Subset(data, range(55))
 
 
 def test_images_added_later(hooked, data, collect, path, tmp_path, forwards) -> None:
-    store = collect(hooked, half(data, tmp_path), tmp_path / "s.zarr", relevance="prediction", sample=True)
+    store = collect(hooked, half(data), tmp_path / "s.zarr", relevance="prediction", sample=True)
     before = store.images_table
     references = int(store["1"].group_count.sum())
     forwards.clear()
@@ -199,7 +199,7 @@ def test_images_added_later(hooked, data, collect, path, tmp_path, forwards) -> 
 
 
 def test_profiles_go_on_from_what_was_there(hooked, data, collect, path, tmp_path) -> None:
-    collect(hooked, half(data, tmp_path), tmp_path / "s.zarr", references=90)
+    collect(hooked, half(data), tmp_path / "s.zarr", references=90)
     store = collect(hooked, data, tmp_path / "s.zarr", references=90)
     whole = collect(hooked, data, tmp_path / "w.zarr", references=90)
     for layer in ("1", "logits"):
@@ -226,7 +226,7 @@ def test_profiles_go_on_from_what_was_there(hooked, data, collect, path, tmp_pat
 def test_stopped_while_images_are_added(hooked, data, collect, values, tmp_path, place) -> None:
     once, cut = tmp_path / "a.zarr", tmp_path / "b.zarr"
     for where in (once, cut):
-        collect(hooked, half(data, tmp_path), where)
+        collect(hooked, half(data), where)
     collect(hooked, data, once, layers=["0", "1", "3", "4"])
 
     def stop(*_, **__):
@@ -252,7 +252,7 @@ def test_ids_survive_a_crash_while_they_are_written(
 ) -> None:
     once, cut = tmp_path / "a.zarr", tmp_path / "b.zarr"
     for where in (once, cut):
-        collect(hooked, half(data, tmp_path), where)
+        collect(hooked, half(data), where)
     collect(hooked, data, once)
     original = resolve_name("fvhooks.store.creation.write_text")
 
@@ -271,7 +271,7 @@ def test_ids_survive_a_crash_while_they_are_written(
 
 def test_a_new_label_has_a_profile(hooked, data, collect, tmp_path) -> None:
     old = [0, 1] * 27 + [0]
-    collect(hooked, half(data, tmp_path), tmp_path / "s.zarr", labels=old)
+    collect(hooked, half(data), tmp_path / "s.zarr", labels=old)
     store = collect(hooked, data, tmp_path / "s.zarr", labels=[*old, *[3] * 35])
     assert store["1"].group.values.tolist() == [0, 1, 3]
     assert (store["1"].group_count.values > 0).all()
@@ -280,7 +280,7 @@ def test_a_new_label_has_a_profile(hooked, data, collect, tmp_path) -> None:
 
 
 def test_what_no_longer_is_the_same_is_refused(hooked, data, collect, tmp_path) -> None:
-    collect(hooked, half(data, tmp_path), tmp_path / "s.zarr")
+    collect(hooked, half(data), tmp_path / "s.zarr")
     images, labels = data.tensors
     with pytest.raises(StoreError, match="Image '0' has label"):
         collect(hooked, data, tmp_path / "s.zarr", labels=(labels + 1).tolist())
@@ -297,6 +297,6 @@ def test_what_no_longer_is_the_same_is_refused(hooked, data, collect, tmp_path) 
 
 
 def test_relevance_goes_on_with_images(hooked, data, collect, tmp_path) -> None:
-    collect(hooked, half(data, tmp_path), tmp_path / "s.zarr", relevance="label")
+    collect(hooked, half(data), tmp_path / "s.zarr", relevance="label")
     with pytest.raises(StoreError, match="keeps relevance by LayerGradientXActivation .* asked for was None"):
         collect(hooked, data, tmp_path / "s.zarr")
