@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int
 
+from fvhooks.errors import MissingInputError
 from fvhooks.statistics import STATISTICS, Measured, Statistic, Subject
 from fvhooks.statistics.reductions import order_statistics
 
@@ -30,7 +31,7 @@ def choose_ranks(positions: int, count: int | None = 256) -> Int[np.ndarray, " r
     if count is None or positions <= count:
         return np.arange(positions)
     if count < 2:
-        raise ValueError(f"A profile keeps its two ends at least: expected ranks ≥ 2 or None, got {count}.")
+        raise MissingInputError(f"Two ends are kept at least: expected ranks ≥ 2 or None, got {count}.")
     half = (count + 1) // 2
     levels = (1 - np.cos(np.pi * np.arange(half) / (count - 1))) / 2  # Chebyshev's: dense at both ends
     low = np.rint(levels * (positions - 1)).astype(np.int64)

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from tqdm.auto import tqdm
 
+from fvhooks.errors import StoreError
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance import Attributor
 from fvhooks.store import places, schema
@@ -18,7 +19,7 @@ from fvhooks.store.heartbeats import forget_signs
 from fvhooks.store.ledgers import forget, shards_to_do
 from fvhooks.store.parcels import Parcel
 from fvhooks.store.partials import DamagedPartError
-from fvhooks.store.passes import pass_state, set_pass_state
+from fvhooks.store.passes import pass_state, passes_of, set_pass_state
 from fvhooks.store.preparation import next_work
 from fvhooks.store.reading import Store
 from fvhooks.store.repair import repair as mend
@@ -27,6 +28,7 @@ from fvhooks.store.running import run
 from fvhooks.store.settings import Settings
 from fvhooks.store.sources import Source
 from fvhooks.store.works import Work
+from fvhooks.units import LOGITS
 
 _log = logging.getLogger("fvhooks")
 
@@ -144,45 +146,63 @@ def collect(
 
 def _finish(work: Work, settings: Settings, client: Any | None, *, show_progress: bool) -> None:  # noqa: ANN401
     """Run what is left of a pass, fold it, and say that it is complete."""
-    number = work.one.number
+    number, path = work.one.number, work.path
     parcel = None if client is None else Parcel.of(work, settings.factory, settings.device)
-    while pass_state(root := schema.open_root(work.path, "r+"), number) == schema.COLLECTING:
-        run(work, shards_to_do(root), client, show_progress=show_progress, parcel=parcel)
-        _fold(work)
-    if pass_state(schema.open_root(work.path), number) == schema.FOLDED:
+    damaged: set[int] = set()
+    while pass_state(root := schema.open_root(path, "r+"), number) == schema.COLLECTING:
+        failed = run(work, shards_to_do(root), client, show_progress=show_progress, parcel=parcel)
+        if failed and not work.one.owns_rows:
+            _log.warning("%d images could not be used in this pass; what it adds is NaN for them.", failed)
+        shard = _fold(work)
+        if shard in damaged:
+            raise StoreError(
+                f"What shard {shard} sums up is damaged again and again in {path}. Check the disk."
+            )
+        damaged |= set() if shard is None else {shard}
+    if pass_state(schema.open_root(path), number) == schema.FOLDED:
         _complete(work)
 
 
-def _fold(work: Work) -> None:
-    """Fold the partial sums, unless another process has done so, and removed them, in the meantime."""
-    root = schema.open_root(work.path, "r+")
-    number = work.one.number
+def _fold(work: Work) -> int | None:
+    """Fold the partial sums, unless another process has done so, and removed them, in the meantime.
+
+    Returns:
+        A shard whose sums are damaged, and that is to do again.
+    """
+    root, number = schema.open_root(work.path, "r+"), work.one.number
     if pass_state(root, number) != schema.COLLECTING:
-        return
+        return None
     try:
         fold(root, work.one, work.plan, work.parts, work.with_statistics)
-    except DamagedPartError as error:
+    except (DamagedPartError, KeyError, OSError) as error:  # OSError and KeyError: gone, or half gone
+        if pass_state(schema.open_root(work.path), number) != schema.COLLECTING:
+            return None
+        if not isinstance(error, DamagedPartError):
+            raise
         shard = error.shard(work.plan)
         _log.warning("What shard %d summed up is damaged; it is collected again.", shard)
         forget(root, work.one, work.plan, shard)
-        return
-    except (KeyError, OSError):  # what reading an array gives that is gone, or half gone
-        if pass_state(schema.open_root(work.path), number) == schema.COLLECTING:
-            raise
-        return
-    root = schema.open_root(work.path, "r+")
-    if pass_state(root, number) == schema.COLLECTING:
-        set_pass_state(root, number, schema.FOLDED)
+        return shard
+    set_pass_state(work.path, number, schema.FOLDED)
+    return None
 
 
 def _complete(work: Work) -> None:
     root = schema.open_root(work.path, "r+")
     with suppress(KeyError, FileNotFoundError):  # another process removes them at the same time
-        del root["partials"]
+        del root[f"partials/{work.one.path}"]
     forget_signs(root)
+    root = schema.open_root(work.path, "r+")
     about = schema.about(root)
-    known = [*about["layers"], *(name for name in work.one.layers if name not in about["layers"])]
-    probe = work.hooked.probe()
-    layers = sorted(known, key=lambda name: probe[name].order)
-    root.update_attributes({"fvhooks": about | {"layers": layers}})
-    set_pass_state(root, work.one.number, schema.COMPLETE)
+    new = [name for name in work.one.layers if name not in about["layers"]]
+    if new:
+        probe = work.hooked.probe()
+        known = [*about["layers"], *new]
+        order = {name: probe[name].order for name in known if name in probe}
+        last = max(order.values(), default=0)  # of latents that the model here has not: before the logits
+        layers = sorted(known, key=lambda name: (order.get(name, last - 0.5), name == LOGITS))
+        root.update_attributes({"fvhooks": about | {"layers": layers}})
+    set_pass_state(work.path, work.one.number, schema.COMPLETE)
+    if all(one.state == schema.COMPLETE for one in passes_of(schema.open_root(work.path))):
+        with suppress(KeyError, FileNotFoundError):
+            del root["partials"]

@@ -13,6 +13,7 @@ from fvhooks.errors import LayerNotFoundError, MissingInputError, StoreError, di
 from fvhooks.hooks import Preprocessing
 from fvhooks.store import schema
 from fvhooks.store.ledgers import array_of, shards_to_do
+from fvhooks.store.passes import aspects_of, passes_of
 from fvhooks.store.plans import SPLITS
 from fvhooks.units import Layout
 
@@ -51,8 +52,8 @@ class Contents:
     @property
     def relevance(self) -> dict[str, Any] | None:
         """How its relevance was collected: attributor, its options, and "label" or "prediction" as target."""
-        said = self._about.get("relevance")
-        return None if said is None else dict(said)
+        there = any(schema.RELEVANCE in kept for kept in aspects_of(passes_of(self._root)).values())
+        return dict(self._about["relevance"]) if there else None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -90,11 +91,18 @@ class Contents:
         path = schema.layer_path(layer)
         stored = xr.open_zarr(self.path, group=path, consolidated=False, chunks=None)
         groups = int(stored["profile"].encoding["chunks"][0])
-        lazy: xr.Dataset = stored.drop_vars(_ROWS).chunk(
+        half_done = [name for name in self._half_done(layer) if name in stored]
+        lazy: xr.Dataset = stored.drop_vars([*_ROWS, *half_done]).chunk(
             {"image": int(self._about["settings"]["shard_size"]), "group": groups}
         )
         # what is no Dask array can be grouped by, and is still read only when it is asked for
         return lazy.assign_coords({name: stored[name].variable for name in _ROWS})
+
+    def _half_done(self, layer: str) -> list[str]:
+        """The arrays of what is only being added to a layer."""
+        done = aspects_of(passes_of(self._root)).get(layer, set())
+        of_aspects = {schema.SAMPLE: ["sample", "sample_position"], schema.RELEVANCE: ["relevance"]}
+        return [name for aspect, names in of_aspects.items() if aspect not in done for name in names]
 
     def layout(self, layer: str) -> Layout:
         """How the activations of a layer are laid out."""
@@ -171,7 +179,7 @@ class Contents:
             hint = did_you_mean(layer, self.layers)
             raise LayerNotFoundError(
                 f"The store {self.path} has no layer {layer!r}.{hint} It has {self.layers}; "
-                f"to have it, collect again into another path with layers=[…, {layer!r}]."
+                f"to have it, collect into it again with layers=[{layer!r}]."
             )
 
 
@@ -187,7 +195,8 @@ def _mean_profile(
 
 
 def _half_written(path: str, root: zarr.Group, state: str) -> str:
-    done = "no shard" if state == schema.CREATING else f"all but {len(shards_to_do(root))} shards"
+    begun = state != schema.CREATING or len(passes_of(root)) > 1
+    done = f"all but {len(shards_to_do(root))} shards" if begun else "no shard"
     advice = "Call fvhooks.collect again with the same arguments to finish it."
     return f"The store {path} is half-written ({done} done). {advice}"
 

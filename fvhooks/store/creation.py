@@ -5,6 +5,7 @@ should be is left alone.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,16 @@ def create_store(path: str, said: dict[str, Any], *, overwrite: bool) -> zarr.Gr
     with places.explained(path, "write to"):
         root = zarr.create_group(path, overwrite=overwrite, attributes=attributes)
     for name in ("images", "layers", "units", "visualizations", "spectrum", "ledger"):
-        root.create_group(name)
+        root.require_group(name)
     return root
+
+
+def forget_units(root: zarr.Group) -> None:
+    """Drop what was kept of single units: their references were the strongest of fewer images."""
+    group = root.require_group("units")
+    for name in list(group):
+        with suppress(KeyError, FileNotFoundError):  # another process does so at the same time
+            del group[name]
 
 
 def create_rows(root: zarr.Group, plan: Plan, ids: Sequence[str]) -> None:

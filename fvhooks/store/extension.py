@@ -12,6 +12,7 @@ from fvhooks.store.fingerprints import compare
 from fvhooks.store.inspection import digests_of
 from fvhooks.store.ledgers import array_of
 from fvhooks.store.requests import Request
+from fvhooks.store.schema import COMPLETE, CREATING
 
 _LOOKED_AT = 16
 
@@ -31,7 +32,9 @@ def added_items(request: Request, root: zarr.Group, stored: dict[str, Any], path
         StoreError: the data set neither is the store's nor contains it.
     """
     here, there = request.data_fingerprint, stored["data"]
-    if here["images"] <= int(there["images"]):
+    last = stored["passes"][-1]
+    is_adding = len(stored["passes"]) > 1 and last["owns_rows"] and last["state"] != COMPLETE
+    if is_adding or here["images"] <= int(there["images"]):
         compare("data set", path, there, here)
         return np.zeros(0, np.int64)
     place = {name: item for item, name in enumerate(request.source.ids)}
@@ -71,8 +74,10 @@ def items_of_blocks(
     if len(blocks) == 1 and int(blocks[0]["stop"]) == len(ids):
         return None
     place = {name: item for item, name in enumerate(ids)}
-    aside = f"partials/{len(about['passes']) - 1}/earlier/id"  # images/id itself may be half written
-    path = aside if aside in root and "checksum" in root[aside].attrs else "images/id"
+    path = "images/id"
+    if about["passes"][-1]["state"] == CREATING:  # it may be half written
+        aside = f"partials/{len(about['passes']) - 1}/earlier/id"
+        path = aside if aside in root and "checksum" in root[aside].attrs else path
     known = np.array([place[name] for name in _texts(root, path, int(blocks[-1]["stop"]))], np.int64)
     found = [np.sort(known[int(block["start"]) : int(block["stop"])]) for block in blocks]
     if int(blocks[-1]["start"]) == len(known):  # the last is still to be made: all the rest

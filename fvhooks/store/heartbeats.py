@@ -2,8 +2,11 @@
 
 import logging
 import os
+import threading
 import time
 from contextlib import suppress
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import zarr
@@ -24,7 +27,7 @@ class Heart:
     """
 
     def __init__(self, root: zarr.Group) -> None:
-        self._root, self._last = root, 0.0
+        self._root, self._end = root, threading.Event()
         self._owner = float(int.from_bytes(os.urandom(6), "big"))
 
     def listen(self) -> None:
@@ -40,13 +43,27 @@ class Heart:
                 )
 
     def beat(self) -> None:
-        """Give a sign, where the last is some seconds old."""
-        now = time.time()
-        if now - self._last < _EVERY:
-            return
-        self._last = now
+        """Give a sign."""
         array = array_for(self._root, _PATH, (2,), "float64", chunks=(2,), dimensions=("fact",))
-        array[:] = np.array([now, self._owner])
+        array[:] = np.array([time.time(), self._owner])
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._live, name="fvhooks-heart", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _live(self) -> None:
+        while True:
+            with suppress(Exception):  # a sign that cannot be given must not end the work
+                self.beat()
+            if self._end.wait(_EVERY):
+                return
 
 
 def forget_signs(root: zarr.Group) -> None:

@@ -13,6 +13,8 @@ import zarr
 from fvhooks.store import schema
 from fvhooks.store.plans import Plan
 
+_ORDER = (schema.CREATING, schema.COLLECTING, schema.FOLDED, schema.COMPLETE)
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -79,10 +81,16 @@ def pass_state(root: zarr.Group, number: int) -> str:
     return str(schema.about(root)["passes"][number]["state"])
 
 
-def set_pass_state(root: zarr.Group, number: int, state: str) -> None:
-    """Say how far a pass has come; a store whose rows are incomplete is no store to read from."""
+def set_pass_state(path: str, number: int, state: str) -> None:
+    """Say how far a pass has come, never backwards: another process may be ahead.
+
+    A store whose rows are incomplete is no store to read from.
+    """
+    root = schema.open_root(path, "r+")
     about = schema.about(root)
     passes = [dict(said) for said in about["passes"]]
+    if _ORDER.index(state) <= _ORDER.index(passes[number]["state"]):
+        return
     passes[number]["state"] = state
     changes: dict[str, Any] = {"passes": passes}
     if passes[number]["owns_rows"]:

@@ -10,7 +10,7 @@ import zarr
 
 from fvhooks.errors import StoreError
 from fvhooks.store import places, schema
-from fvhooks.store.creation import create_layer, create_ledger, create_rows, create_store
+from fvhooks.store.creation import create_layer, create_ledger, create_rows, create_store, forget_units
 from fvhooks.store.earlier import set_aside
 from fvhooks.store.extension import added_items, items_of_blocks
 from fvhooks.store.fingerprints import compare
@@ -38,13 +38,13 @@ def next_work(request: Request, path: str, say: Say) -> Work | None:
     """
     stored = _stored(path)
     if stored is None or (stored["state"] == schema.CREATING and len(stored["passes"]) == 1):
-        return _start(request, path, say, overwrite=stored is not None)
+        return _start(request, path, say, stored)
     root = schema.open_root(path, "r+")
-    _check_same(request, stored, path)
+    check_same(request, stored, path)
     added = added_items(request, root, stored, path)
     unfinished = [one for one in passes_of(root) if one.state != schema.COMPLETE]
     one = unfinished[0] if unfinished else _next_pass(request, stored, passes_of(root), len(added))
-    _check_relevance(request, stored, one, path)
+    check_relevance(request, stored, one, path)
     if one is None:
         return None
     if not unfinished:
@@ -53,11 +53,12 @@ def next_work(request: Request, path: str, say: Say) -> Work | None:
     plan = plan_of(request, root)
     specs = specs_of(request, root, one)
     if one.state == schema.CREATING:
-        _make(root, request, one, plan, specs)
+        _make(path, request, one, plan, specs)
     return work_of(request, path, plan, one, specs)
 
 
-def _start(request: Request, path: str, say: Say, *, overwrite: bool) -> Work:
+def _start(request: Request, path: str, say: Say, stored: dict[str, Any] | None) -> Work:
+    """The first pass; of a store that the same request has left half made, or is making, the rest of it."""
     plan = make_plan(
         request.source.ids,
         request.labels,
@@ -80,25 +81,26 @@ def _start(request: Request, path: str, say: Say, *, overwrite: bool) -> Work:
     }
     specs = request.specs(request.layers)
     say(_size(request, path, one))
-    root = create_store(path, said, overwrite=overwrite)
-    _make(root, request, one, plan, specs)
+    if stored is None or {**stored, "state": None} != {**said, "state": None}:
+        create_store(path, said, overwrite=stored is not None)
+    _make(path, request, one, plan, specs)
     return work_of(request, path, plan, one, specs)
 
 
-def _make(root: zarr.Group, request: Request, one: Pass, plan: Plan, specs: Sequence[LayerSpec]) -> None:
+def _make(path: str, request: Request, one: Pass, plan: Plan, specs: Sequence[LayerSpec]) -> None:
     """Every array that a pass writes to, then that it may begin; repeated after a crash."""
+    root = schema.open_root(path, "r+")
     parts = parts_of(one, specs, request.image_shape)
     set_aside(root, one, parts)
     if one.owns_rows:
         create_rows(root, plan, request.source.ids)
         if one.number:  # references were chosen among fewer images
-            del root["units"]
-            root.create_group("units")
+            forget_units(root)
     for spec in specs:
         create_layer(root, plan, spec, request.source.ids)
     create_ledger(root, one, plan, object_names(specs, owns_rows=one.owns_rows))
     create_partials(root, one, plan, parts)
-    set_pass_state(root, one.number, schema.COLLECTING)
+    set_pass_state(path, one.number, schema.COLLECTING)
 
 
 def _next_pass(request: Request, stored: dict[str, Any], passes: list[Pass], added: int) -> Pass | None:
@@ -226,7 +228,14 @@ def _stored(path: str) -> dict[str, Any] | None:
     return schema.about(schema.open_root(path))
 
 
-def _check_same(request: Request, stored: dict[str, Any], path: str) -> None:
+def check_same(request: Request, stored: dict[str, Any], path: str) -> None:
+    """Refuse another model, or other settings.
+
+    Args:
+        request: what was asked for.
+        stored: what the store says about itself.
+        path: where it is.
+    """
     compare("model", path, stored["model"], request.model_fingerprint)
     here = _lasting(request, request.settings.shard_size or int(stored["settings"]["shard_size"]))
     differing = [name for name, value in here.items() if stored["settings"][name] != value]
@@ -237,8 +246,15 @@ def _check_same(request: Request, stored: dict[str, Any], path: str) -> None:
         )
 
 
-def _check_relevance(request: Request, stored: dict[str, Any], one: Pass | None, path: str) -> None:
-    """One store has one kind of relevance, and whoever adds to it must bring it."""
+def check_relevance(request: Request, stored: dict[str, Any], one: Pass | None, path: str) -> None:
+    """One store has one kind of relevance, and whoever adds to it must bring it.
+
+    Args:
+        request: what was asked for.
+        stored: what the store says about itself.
+        one: the pass that is to run.
+        path: where the store is.
+    """
     layers = {} if one is None else one.layers
     needed = any(schema.RELEVANCE in aspects for aspects in layers.values())
     there, here = stored.get("relevance"), request.relevance_words

@@ -133,7 +133,7 @@ class Queries(Contents):
             for block, numbers, usable in zip(
                 self._blocks(layer, array),
                 self._cut(self._labels),
-                self._cut(self._in_split(split)),
+                self._cut(self._in_split(split) & (self._labels >= 0)),
                 strict=True,
             )
         ]

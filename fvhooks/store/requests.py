@@ -1,5 +1,6 @@
 """What a call of `collect` asks for: everything that can be settled without looking at the store."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -72,7 +73,7 @@ class Request:
         """How relevance is collected, as the store says it."""
         if self.relevance is None:
             return None
-        options = {name: repr(value) for name, value in self.relevance.form.options.items()}
+        options = {name: _words(value) for name, value in self.relevance.form.options.items()}
         return {"attributor": self.relevance.form.name, "options": options, "target": self.relevance.target}
 
     @property
@@ -173,6 +174,16 @@ def make_request(
             "Pass labels=[…] or label_of_logit=[…], or relevance='prediction'."
         )
     return request
+
+
+def _words(value: Any) -> str:  # noqa: ANN401 - an option of an attributor
+    """An option as the store says it: the same in every process."""
+    if isinstance(value, torch.Tensor):
+        digest = hashlib.sha256(value.detach().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
+        return f"tensor {tuple(value.shape)} {digest}"
+    if callable(value):
+        return f"{value.__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    return repr(value)
 
 
 def _aspects(name: str, settings: Settings) -> tuple[str, ...]:

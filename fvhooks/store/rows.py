@@ -42,7 +42,10 @@ class Rows:
         for spec in work.specs:
             for name, (kind, fill) in spec.image_arrays.items():
                 self._arrays[f"layers/{spec.key}/{name}"] = np.full((count, spec.layout.channels), fill, kind)
-        root = open_root(work.path)
+        root, self.failed = open_root(work.path), 0
+        self._known_bad = np.zeros(count, bool)  # by an earlier pass
+        if not work.one.owns_rows:
+            self._known_bad = np.asarray(array_of(root, "images/error")[rows]) != ""
         self._places = {
             spec.name: np.asarray(array_of(root, f"layers/{spec.key}/sample_position")[rows])
             for spec in work.specs
@@ -61,6 +64,9 @@ class Rows:
         found = {spec.name: _peaks(activations[spec.name], spec, spread) for spec in work.with_statistics}
         errors = dict(batch.errors) | _not_finite(found, batch.errors)
         usable = np.array([place not in errors for place in range(len(batch.images))])
+        known = self._known_bad[first : first + len(usable)]
+        self.failed += int((~usable & ~known).sum())
+        usable &= ~known
         rows = first + np.flatnonzero(usable)
         for spec in work.with_statistics:
             for name, values in found[spec.name].items():

@@ -27,7 +27,7 @@ def run(
     *,
     show_progress: bool,
     parcel: Parcel | None = None,
-) -> None:
+) -> int:
     """Run the tasks of some shards.
 
     Args:
@@ -36,6 +36,9 @@ def run(
         client: a `dask.distributed.Client`, or None for this process.
         show_progress: whether to draw a progress bar.
         parcel: how the model reaches a worker.
+
+    Returns:
+        How many images could not be used that could before.
     """
     every = work.one.shards(work.plan)
     if len(shards) < len(every):
@@ -45,19 +48,18 @@ def run(
     total = work.one.stop - work.one.start
     heart = Heart(schema.open_root(work.path, "r+"))
     heart.listen()
-    with Progress(total, total - to_do, show=show_progress) as progress:
+    with heart, Progress(total, total - to_do, show=show_progress) as progress:
 
         def notice(images: int = 0, failed: int = 0, written: int = 0) -> None:
-            heart.beat()
             progress.update(images, failed=failed, written=written)
 
-        heart.beat()
         if client is None:
             shared = delayed(work, pure=False, traverse=False)
             tasks = [delayed(run_shard)(shared, shard, notice) for shard in shards]
             compute(*tasks, scheduler="synchronous")  # type: ignore[no-untyped-call]
         else:
             _run_on_workers(parcel or Parcel.of(work), shards, client, notice)
+        return progress.failed
 
 
 def _run_on_workers(parcel: Parcel, shards: Sequence[int], client: Any, notice: Any) -> None:  # noqa: ANN401
@@ -78,7 +80,7 @@ def _run_on_workers(parcel: Parcel, shards: Sequence[int], client: Any, notice: 
         for future in as_completed(client.compute(tasks)):
             done: Done = future.result()
             notice(done.images, done.failed, done.written)
-    except (KilledWorker, CancelledError, CommClosedError) as error:
+    except (KilledWorker, CancelledError, CommClosedError, TimeoutError) as error:
         said = " ".join(str(error).split())
         raise WorkerError(
             f"The workers of {client} stopped before all was done ({type(error).__name__}: {said}). What is "

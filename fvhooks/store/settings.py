@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fvhooks.errors import did_you_mean
+from fvhooks.errors import MissingInputError, did_you_mean
 from fvhooks.relevance.alongside import TARGETS
 
 _COUNTS = ("batch_size", "references", "shard_size", "decode_threads", "threads")
@@ -37,7 +37,7 @@ class Settings:
 
         Raises:
             TypeError: an option that does not exist.
-            ValueError: a number below 1, or a target of relevance that does not exist.
+            MissingInputError: a number below 1, or a target of relevance that does not exist.
         """
         chosen = {name: value for name, value in options.items() if name not in _OF_THE_SOURCE}
         unknown = [name for name in chosen if name not in cls.__dataclass_fields__]
@@ -57,18 +57,20 @@ class Settings:
 
     def _check(self) -> None:
         if self.decode_processes < 0:
-            raise ValueError(f"Expected decode_processes to be 0 or more, got {self.decode_processes}.")
+            raise MissingInputError(
+                f"Expected decode_processes to be 0 or more, got {self.decode_processes}."
+            )
         for name in _COUNTS:
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ValueError(f"Expected {name} to be 1 or more, got {value}.")
+                raise MissingInputError(f"Expected {name} to be 1 or more, got {value}.")
         if self.relevance is not None and self.relevance not in TARGETS:
-            raise ValueError(
+            raise MissingInputError(
                 f"Expected relevance to be None, 'label' or 'prediction', got {self.relevance!r}. "
                 "It names the target; the method goes into attributor=."
             )
         if self.relevance is None and (self.attributor is not None or self.attribution):
-            raise ValueError(
+            raise MissingInputError(
                 "Expected relevance='label' or 'prediction' beside an attributor: for which output of the "
                 "model is relevance to be collected?"
             )

@@ -69,9 +69,9 @@ def _collect(
             activations, usable = kept.take(batch, pool.map)
             if summing:
                 sums.update(batch, [activations[spec.name] for spec in work.with_statistics], usable)
-            failed += int((~usable).sum())
             if notice is not None:
-                notice(len(batch.images), int((~usable).sum()))
+                notice(len(batch.images), kept.failed - failed)
+            failed = kept.failed
     checksums = kept.write(root)
     if summing:
         sums.write()

@@ -55,7 +55,8 @@ class LabelSums:
     def means(self, labels: Int[np.ndarray, " label"]) -> Float64[np.ndarray, "label channel"]:
         """The mean of each of some labels; NaN where no image of it was seen."""
         means = np.full((len(labels), self.totals.shape[1]), np.nan)
-        means[np.searchsorted(labels, self.labels)] = self.totals / self.counts[:, None]
+        if len(self.labels):
+            means[np.searchsorted(labels, self.labels)] = self.totals / self.counts[:, None]
         return means
 
 

@@ -13,6 +13,7 @@ from fvhooks.store import schema
 from fvhooks.store.checksums import checksum, checksum_of
 from fvhooks.store.contents import some
 from fvhooks.store.ledgers import array_of, entries, shards_to_do
+from fvhooks.store.passes import passes_of
 
 _ROWS = ("id", "label", "split")
 _BEFOREHAND = ("group", "rank", "quantile")
@@ -30,7 +31,7 @@ def verify_store(path: str) -> None:
     """
     root = schema.open_root(path)
     state = schema.state_of(root)
-    if state == schema.CREATING:
+    if state == schema.CREATING and len(passes_of(root)) == 1:
         raise StoreError(
             f"The store {path} is half-written: no shard is done. Collect with the same arguments to fill it."
         )
@@ -54,7 +55,7 @@ def verify_store(path: str) -> None:
 
 def missing_shards(root: zarr.Group) -> list[int]:
     """The shards that the ledger does not call done."""
-    return shards_to_do(root) if schema.state_of(root) != schema.CREATING else []
+    return shards_to_do(root)
 
 
 def damaged(root: zarr.Group) -> list[str]:
@@ -158,7 +159,9 @@ def _statistics(root: zarr.Group) -> Iterator[tuple[str, Any]]:
     names: dict[str, list[str]] = {"images": [*_ROWS, "index"]}
     of_layers = [name for kind in STATISTICS.values() if kind.of == "activations" for name in kind.dimensions]
     for layer in schema.about(root)["layers"]:
-        names[schema.layer_path(layer)] = [*_ROWS, *_BEFOREHAND, *((*_FOLDED, *of_layers) if folded else ())]
+        path = schema.layer_path(layer)
+        names[path] = [*_ROWS, *_BEFOREHAND, *((*_FOLDED, *of_layers) if folded else ())]
+        names[path] += ["sample_position"] if f"{path}/sample_position" in root else []
     if folded:
         names |= {name: [*kind.dimensions] for name, kind in STATISTICS.items() if kind.of == "images"}
     for group, arrays in names.items():

@@ -127,7 +127,9 @@ def test_relevance_that_cannot_be(hooked, data, collect, tmp_path) -> None:
         ValueError, match="Expected relevance to be None, 'label' or 'prediction', got 'class'"
     ):
         collect(hooked, data, tmp_path / "s.zarr", relevance="class")
-    with pytest.raises(ValueError, match="Expected relevance='label' or 'prediction' beside an attributor"):
+    with pytest.raises(
+        MissingInputError, match="Expected relevance='label' or 'prediction' beside an attributor"
+    ):
         collect(hooked, data, tmp_path / "s.zarr", attributor=LayerGradientXActivation)
 
     def broken(model, layers, images, target):
@@ -245,6 +247,71 @@ def test_stopped_while_images_are_added(hooked, data, collect, values, tmp_path,
     store = collect(hooked, data, cut, layers=["0", "1", "3", "4"])
     equal_but_for_words(values(cut), values(once))
     store.verify()
+
+
+def test_a_data_set_that_grows_while_images_are_added_waits(hooked, data, collect, values, tmp_path) -> None:
+    once, cut = tmp_path / "a.zarr", tmp_path / "b.zarr"
+    steps = [Subset(data, range(count)) for count in (40, 70)]
+    for step in (*steps, data):
+        collect(hooked, step, once)
+    collect(hooked, steps[0], cut)
+    original = resolve_name("fvhooks.store.shards.enter")
+    calls = []
+
+    def stop(*rest) -> None:
+        original(*rest)
+        calls.append(1)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fvhooks.store.shards.enter", stop)
+        with pytest.raises(KeyboardInterrupt):
+            collect(hooked, steps[1], cut)
+    with pytest.raises(StoreError, match="another data set .images: 70 in the store, 90 here"):
+        collect(hooked, data, cut)
+    for step in (steps[1], data):
+        store = collect(hooked, step, cut)
+    equal_but_for_words(values(cut), values(once))
+    store.verify()
+
+
+def test_what_is_half_added_is_not_shown(hooked, data, collect, tmp_path, monkeypatch) -> None:
+    where = tmp_path / "s.zarr"
+    collect(hooked, data, where, layers=["1"])
+    calls = []
+
+    def stop(*rest) -> None:
+        calls.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fvhooks.store.shards.enter", stop)
+    with pytest.raises(KeyboardInterrupt):
+        collect(hooked, data, where, layers=["1"], relevance="label", sample=True)
+    store = fv.open_store(where)
+    assert store.relevance is None
+    assert not {"relevance", "sample", "sample_position"} & set(store["1"])
+
+
+def test_an_image_that_fails_in_a_later_pass_is_told_of(hooked, data, collect, tmp_path, caplog) -> None:
+    images, labels = data.tensors
+    where = tmp_path / "s.zarr"
+
+    class Failing(torch.utils.data.TensorDataset):
+        broken = 50
+
+        def __getitem__(self, index):
+            if index == self.broken:
+                raise OSError("no answer")
+            return super().__getitem__(index)
+
+    failing = Failing(images, labels)
+    store = collect(hooked, failing, where, layers=["1"])
+    assert store.errors.sizes["image"] == 1
+    failing.broken = 51
+    store = collect(hooked, failing, where, layers=["3"])
+    assert "1 images could not be used in this pass" in caplog.text
+    missing = np.isnan(store["3"].peak.values).all(1)
+    assert sorted(store.images_table["index"].values[missing]) == [50, 51]
 
 
 def test_ids_survive_a_crash_while_they_are_written(

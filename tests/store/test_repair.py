@@ -57,8 +57,26 @@ def test_statistics_over_all_shards_cannot_be_mended(hooked, data, collect, tmp_
     where = tmp_path / "s.zarr"
     collect(hooked, data, where)
     zarr.open_group(str(where), mode="r+")["layers/1/natural_mean"][:] = 0
-    with pytest.raises(StoreError, match="no shard can mend it: layers/1/natural_mean .*another path"):
+    with pytest.raises(StoreError, match="no shard can mend it: layers/1/natural_mean. Collect into another"):
         collect(hooked, data, where, repair=True)
+
+
+def test_relevance_is_mended_with_its_own_attributor_alone(
+    hooked, net, data, collect, values, tmp_path
+) -> None:
+    where = tmp_path / "s.zarr"
+    collect(hooked, data, where, relevance="label")
+    expected = values(where)
+    damage(where, "layers/1/peak", "c/2/0")
+    with pytest.raises(StoreError, match="keeps relevance by LayerGradientXActivation"):
+        collect(hooked, data, where, repair=True)
+    other = fv.attach(net, mean=[0.4] * 3, std=[0.25] * 3, input_shape=(3, 12, 12))
+    with pytest.raises(StoreError, match="another model"):
+        collect(other, data, where, relevance="label", repair=True)
+    collect(hooked, data, where, relevance="label", repair=True).verify()
+    found = values(where)
+    for name in ("layers/1/peak", "layers/1/relevance"):
+        assert found[name].tobytes() == expected[name].tobytes()
 
 
 def test_what_is_whole_is_left_alone(hooked, data, collect, net, tmp_path) -> None:
