@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import zarr
+from zarr.errors import ContainsArrayError, ContainsGroupError
 
 from fvhooks.store import places, schema
 from fvhooks.store.passes import Pass
@@ -31,7 +32,10 @@ def create_store(path: str, said: dict[str, Any], *, overwrite: bool) -> zarr.Gr
     """
     attributes = {"fvhooks": said | {"state": schema.CREATING}}
     with places.explained(path, "write to"):
-        root = zarr.create_group(path, overwrite=overwrite, attributes=attributes)
+        try:
+            root = zarr.create_group(path, overwrite=overwrite, attributes=attributes)
+        except ContainsGroupError:  # another process has made it just now
+            root = schema.open_root(path, "r+")
     for name in ("images", "layers", "units", "visualizations", "spectrum", "ledger"):
         root.require_group(name)
     return root
@@ -112,7 +116,7 @@ def create_ledger(root: zarr.Group, one: Pass, plan: Plan, names: Sequence[str])
     """
     group = root.require_group(f"ledger/{one.path}")
     write_text(group, "object", names, "object")
-    if "checksum" not in group:
+    with suppress(ContainsArrayError):
         group.create_array(
             "checksum",
             shape=(len(one.shards(plan)), len(names)),
@@ -151,12 +155,13 @@ def _long_enough(
         if there.shape != shape:
             there.resize(shape)
         return
-    group.create_array(
-        name,
-        shape=shape,
-        dtype=kind,
-        chunks=chunks,
-        shards=shards,
-        fill_value=fill,
-        dimension_names=("image", "channel")[: len(shape)],
-    )
+    with suppress(ContainsArrayError):  # another process has made it just now
+        group.create_array(
+            name,
+            shape=shape,
+            dtype=kind,
+            chunks=chunks,
+            shards=shards,
+            fill_value=fill,
+            dimension_names=("image", "channel")[: len(shape)],
+        )

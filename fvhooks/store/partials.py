@@ -6,6 +6,7 @@ number of workers, crashes or batches.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 import zarr
 from jaxtyping import Bool, Float, Float64, Shaped
 from zarr.codecs import Crc32cCodec
+from zarr.errors import ContainsArrayError
 
 from fvhooks.images import as_images
 from fvhooks.statistics import STATISTICS, Measured, Statistic, Subject, chosen
@@ -146,17 +148,16 @@ def create_partials(root: zarr.Group, one: Pass, plan: Plan, parts: Sequence[Par
     group = root.require_group(f"partials/{one.path}")
     for part in parts:
         size = len(pack(part.empty()))
-        if part.name in group:
-            continue
-        group.create_array(
-            part.name,
-            shape=(len(plan.segments) if part.is_per_group else plan.shards, size),
-            dtype="float64",
-            chunks=(1, size),
-            compressors=[Crc32cCodec()],
-            fill_value=np.nan,
-            dimension_names=("segment", "value"),
-        )
+        with suppress(ContainsArrayError):
+            group.create_array(
+                part.name,
+                shape=(len(plan.segments) if part.is_per_group else plan.shards, size),
+                dtype="float64",
+                chunks=(1, size),
+                compressors=[Crc32cCodec()],
+                fill_value=np.nan,
+                dimension_names=("segment", "value"),
+            )
 
 
 class ShardSums:

@@ -65,7 +65,8 @@ def _refuse_what_cannot_be_mended(root: zarr.Group, path: str) -> None:
         lost.append("images/id, after images were added")
     if lost:
         raise StoreError(
-            f"The store {path} is damaged where no shard can mend it: {some(lost)}. Collect into another one."
+            f"The store {path} is damaged where no shard can mend it: {some(lost)}. "
+            "Collect into another path."
         )
 
 

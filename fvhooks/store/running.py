@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dask import compute, delayed  # type: ignore[attr-defined]
+from dask import delayed  # type: ignore[attr-defined]
 
 from fvhooks.errors import WorkerError
 from fvhooks.store import schema
@@ -54,9 +54,8 @@ def run(
             progress.update(images, failed=failed, written=written)
 
         if client is None:
-            shared = delayed(work, pure=False, traverse=False)
-            tasks = [delayed(run_shard)(shared, shard, notice) for shard in shards]
-            compute(*tasks, scheduler="synchronous")  # type: ignore[no-untyped-call]
+            for shard in shards:
+                run_shard(work, shard, notice)
         else:
             _run_on_workers(parcel or Parcel.of(work), shards, client, notice)
         return progress.failed

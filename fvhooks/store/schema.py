@@ -17,7 +17,7 @@ import numpy.typing as npt
 import zarr
 from jaxtyping import Int, Shaped
 from zarr.core.common import JSON
-from zarr.errors import ZarrUserWarning
+from zarr.errors import ContainsArrayError, ZarrUserWarning
 
 from fvhooks.errors import SchemaError, StoreError
 from fvhooks.store import places
@@ -180,9 +180,7 @@ def write_text(group: zarr.Group, name: str, values: Sequence[str], dimension: s
     total, there = checksum_of(texts, chunk), group.get(name)
     if isinstance(there, zarr.Array) and there.attrs.get("checksum") == total and there.shape == texts.shape:
         return
-    array = group.create_array(
-        name, shape=texts.shape, dtype=str, chunks=(chunk,), dimension_names=(dimension,), overwrite=True
-    )
+    array = array_for(group, name, texts.shape, str, chunks=(chunk,), dimensions=(dimension,))
     array[:] = texts
     array.update_attributes({"checksum": total})  # last, since it says that the texts are there
 
@@ -201,6 +199,13 @@ def write_array(
     array.update_attributes({"checksum": checksum(values), **attributes})
 
 
+def _is_like(
+    there: "zarr.Array[Any]", shape: Sequence[int], chunks: Sequence[int], dtype: npt.DTypeLike
+) -> bool:
+    same_type = there.dtype == dtype or (np.dtype(dtype).kind in "UT" and there.dtype.kind in "OUT")
+    return (there.shape, there.chunks) == (tuple(shape), tuple(chunks)) and same_type
+
+
 def array_for(
     group: zarr.Group,
     name: str,
@@ -216,18 +221,20 @@ def array_for(
     take away for a moment, or for good, what the other has written.
     """
     there = group.get(name)
-    if (
-        isinstance(there, zarr.Array)
-        and (there.shape, there.chunks) == (tuple(shape), tuple(chunks))
-        and there.dtype == dtype
-    ):
-        return there
-    return group.create_array(
-        name,
-        shape=tuple(shape),
-        dtype=dtype,
-        chunks=tuple(chunks),
-        fill_value=np.nan if np.dtype(dtype).kind == "f" else -1,
-        dimension_names=tuple(dimensions),
-        overwrite=True,
-    )
+    is_text = np.dtype(dtype).kind in "UT"
+    for overwrite in (False, True):
+        if isinstance(there, zarr.Array) and _is_like(there, shape, chunks, dtype):
+            return there
+        try:
+            return group.create_array(
+                name,
+                shape=tuple(shape),
+                dtype=dtype,
+                chunks=tuple(chunks),
+                fill_value="" if is_text else np.nan if np.dtype(dtype).kind == "f" else -1,
+                dimension_names=tuple(dimensions),
+                overwrite=overwrite,
+            )
+        except ContainsArrayError:  # of another shape, or made by another process just now
+            there = group.get(name)
+    raise StoreError(f"Another process writes {group.path}/{name} at the same time. Collect again.")

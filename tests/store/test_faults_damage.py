@@ -34,7 +34,7 @@ def finished(nursery, tmp_path_factory) -> Path:
 def half(nursery, tmp_path_factory) -> Path:
     """A store with four of five shards."""
     where = tmp_path_factory.mktemp("half") / "s.zarr"
-    assert nursery.run(where, trap={"what": "kill", "match": "ledger/0/checksum/c/3"}) == -9
+    assert nursery.run(where, trap={"what": "kill", "match": "ledger/0/checksum/c/4"}) == -9
     return where
 
 
@@ -63,7 +63,7 @@ def test_shards_of_a_half_written_store(nursery, half, check, tmp_path, kind) ->
     where = copied(half, tmp_path)
     damage(where / "layers/1/peak/c/0/0", kind)
     damage(where / "images/logit/c/2", kind)
-    said = "half-written .1 shards are not done: 3;.*damaged in 2 objects.*Damaged shards: 0, 2"
+    said = "half-written .1 shards are not done: 4;.*damaged in 2 objects.*Damaged shards: 0, 2"
     with pytest.raises(StoreError, match=said) as info:
         verify_store(str(where))
     assert "layers/1/peak (shard 0)" in str(info.value)
