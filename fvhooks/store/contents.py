@@ -179,7 +179,7 @@ class Contents:
             hint = did_you_mean(layer, self.layers)
             raise LayerNotFoundError(
                 f"The store {self.path} has no layer {layer!r}.{hint} It has {self.layers}; "
-                f"to have it, collect into it again with layers=[{layer!r}]."
+                f"to have it, collect again into it with layers=[{layer!r}]."
             )
 
 

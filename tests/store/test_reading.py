@@ -141,7 +141,7 @@ def test_a_label_without_references_says_so(hooked, data, collect, tmp_path) -> 
 
 def test_require(store, hooked, net) -> None:
     store.require(hooked, ["1", "logits"])
-    with pytest.raises(fv.errors.LayerNotFoundError, match=r"collect into it again with layers=\['4'\]"):
+    with pytest.raises(fv.errors.LayerNotFoundError, match=r"collect again into it with layers=\['4'\]"):
         store.require(hooked, ["4"])
     with pytest.raises(fv.errors.StoreError, match="another model"):
         store.require(fv.attach(torch.nn.Linear(2, 2)))
