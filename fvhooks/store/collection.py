@@ -161,6 +161,7 @@ def _finish(work: Work, settings: Settings, client: Any | None, *, show_progress
         damaged |= set() if shard is None else {shard}
     if pass_state(schema.open_root(path), number) == schema.FOLDED:
         _complete(work)
+    forget_signs(schema.open_root(path, "r+"))
 
 
 def _fold(work: Work) -> int | None:
@@ -191,7 +192,6 @@ def _complete(work: Work) -> None:
     root = schema.open_root(work.path, "r+")
     with suppress(KeyError, FileNotFoundError):  # another process removes them at the same time
         del root[f"partials/{work.one.path}"]
-    forget_signs(root)
     root = schema.open_root(work.path, "r+")
     about = schema.about(root)
     new = [name for name in work.one.layers if name not in about["layers"]]

@@ -98,16 +98,11 @@ def set_pass_state(path: str, number: int, state: str) -> None:
     root.update_attributes({"fvhooks": about | changes})
 
 
-def aspects_of(passes: Iterable[Pass], *, complete: bool = True) -> dict[str, set[str]]:
-    """What a store keeps of each layer.
-
-    Args:
-        passes: the passes of a store.
-        complete: count only what is finished.
-    """
+def aspects_of(passes: Iterable[Pass]) -> dict[str, set[str]]:
+    """What a store keeps of each layer: only what is finished counts."""
     found: dict[str, set[str]] = {}
     for one in passes:
-        if complete and one.state not in (schema.FOLDED, schema.COMPLETE):
+        if one.state not in (schema.FOLDED, schema.COMPLETE):
             continue
         for layer, aspects in one.layers.items():
             found.setdefault(layer, set()).update(aspects)

@@ -1,5 +1,6 @@
 """From a request to work: an empty store, or the next pass that a store still needs."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -81,7 +82,8 @@ def _start(request: Request, path: str, say: Say, stored: dict[str, Any] | None)
     }
     specs = request.specs(request.layers)
     say(_size(request, path, one))
-    if stored is None or {**stored, "state": None} != {**said, "state": None}:
+    plain = json.loads(json.dumps(said))  # as it comes back from a store
+    if stored is None or {**stored, "state": None} != {**plain, "state": None}:
         create_store(path, said, overwrite=stored is not None)
     _make(path, request, one, plan, specs)
     return work_of(request, path, plan, one, specs)
