@@ -27,9 +27,9 @@ from distributed import Client, LocalCluster
 from torch.utils.data import TensorDataset
 
 import fvhooks as fv
+from fvhooks.datasets.batches import read_batches
+from fvhooks.datasets.sources import Source
 from fvhooks.hooks import Preprocessing
-from fvhooks.store.batches import read_batches
-from fvhooks.store.sources import Source
 
 LAYERS = ["relu", "layer1", "layer2", "layer3", "layer4"]
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]

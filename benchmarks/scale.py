@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import zarr
 
+from fvhooks.collecting.creation import create_layer, create_rows, create_store
 from fvhooks.store import schema
-from fvhooks.store.creation import create_layer, create_rows, create_store
 from fvhooks.store.plans import make_plan
 from fvhooks.units import LOGITS, Layout
 

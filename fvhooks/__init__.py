@@ -11,11 +11,11 @@ from fvhooks.hooks import HookedModel, Preprocessing, attach
 from fvhooks.units import Direction, Layout, Unit
 
 if TYPE_CHECKING:
+    from fvhooks.collecting.collection import collect
     from fvhooks.explanations import Explanation, explain
     from fvhooks.relevance.ranking import top_units
     from fvhooks.reliability.audits import AuditReport, audit
     from fvhooks.results import load
-    from fvhooks.store.collection import collect
     from fvhooks.store.reading import Store, open_store
     from fvhooks.synthesis.rendering import visualize
     from fvhooks.synthesis.visualizations import Visualizations, as_visualizations
@@ -33,7 +33,7 @@ _LAZY: dict[str, str] = {
     "as_visualizations": "fvhooks.synthesis.visualizations",
     "audit": "fvhooks.reliability.audits",
     "cards": "fvhooks.unit_cards",
-    "collect": "fvhooks.store.collection",
+    "collect": "fvhooks.collecting.collection",
     "contact_sheet": "fvhooks.widgets.visualizations",
     "explain": "fvhooks.explanations",
     "load": "fvhooks.results",

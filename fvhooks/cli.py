@@ -175,7 +175,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _collect(options: argparse.Namespace) -> int:
-    from fvhooks.store.collection import collect  # noqa: PLC0415
+    from fvhooks.collecting.collection import collect  # noqa: PLC0415
 
     hooked, dataset = model_of(options.model, device=options.device), dataset_of(options.data)
     given = {name: getattr(options, name) for name in _PASSED_ON if hasattr(options, name)}

@@ -261,7 +261,7 @@ def test_options_reach_the_collection_only_where_they_are_given(
         given.append(options)
         return Done()
 
-    monkeypatch.setattr("fvhooks.store.collection.collect", collect)
+    monkeypatch.setattr("fvhooks.collecting.collection.collect", collect)
     words = ["collect", NETWORK, str(folder), str(tmp_path / "s.zarr"), "--layers", "stage2"]
     assert main(words) == 0
     assert given[-1] == {"layers": ["stage2"], "client": None, "show_progress": True}

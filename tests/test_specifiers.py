@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fvhooks.datasets.sources import Source
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import Preprocessing
 from fvhooks.specifiers import dataset_of
-from fvhooks.store.sources import Source
 
 
 def test_a_file_of_arrays(tmp_path) -> None:

@@ -9,7 +9,7 @@ import zarr
 from fvhooks.store import schema
 from fvhooks.store.contents import some
 from fvhooks.store.ledgers import array_of
-from fvhooks.store.progress import total_bytes
+from fvhooks.store.sizes import total_bytes
 from fvhooks.store.verification import lost, missing_shards, runs
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int8, UInt64
 
-from fvhooks.store.sources import NO_LABEL
+from fvhooks.datasets.sources import NO_LABEL
 
 SPLITS = ("reference", "calibration", "report")
 """Pictures are made from the first, thresholds set on the second, claims made on the third."""

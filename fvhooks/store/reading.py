@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from fvhooks.datasets.inspection import inspect
+from fvhooks.datasets.kinds import items_of
+from fvhooks.datasets.sources import Source
 from fvhooks.errors import MissingInputError, StoreError
 from fvhooks.hooks import HookedModel
 from fvhooks.images import as_images
 from fvhooks.store import schema
 from fvhooks.store.contents import some
 from fvhooks.store.fingerprints import compare, fingerprint_ids, fingerprint_model
-from fvhooks.store.inspection import inspect
 from fvhooks.store.keeping import KeptResults
-from fvhooks.store.kinds import items_of
 from fvhooks.store.queries import Queries
-from fvhooks.store.sources import Source
 from fvhooks.store.verification import verify_store
 
 

@@ -55,10 +55,11 @@ class Trap:
             temporary file, "full" says that there is no space for it.
         number: of the object, from 0; of those that match.
         match: only objects count whose path contains it.
+        delay: seconds after which it is killed, wherever it is by then.
     """
 
-    def __init__(self, what: str, number: int = 0, match: str = "") -> None:
-        self.what, self.number, self.match = what, number, match
+    def __init__(self, what: str, number: int = 0, match: str = "", delay: float = 0.0) -> None:
+        self.what, self.number, self.match, self.delay = what, number, match, delay
         self.seen: list[str] = []
         self.put, self.lock = local._put, threading.Lock()
 
@@ -71,8 +72,12 @@ class Trap:
                 if self.what in ("kill", "tear") and len(self.seen) == self.number + 1:
                     if self.what == "tear":
                         self.half(path, value)
-                    os.kill(os.getpid(), signal.SIGKILL)
+                    threading.Thread(target=self.kill, daemon=True).start() if self.delay else self.kill()
         return self.put(path, value, exclusive)
+
+    def kill(self) -> None:
+        time.sleep(self.delay)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     @staticmethod
     def half(path: Path, value: Any) -> None:

@@ -11,9 +11,9 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 import fvhooks as fv
+from fvhooks.datasets.sources import Source
 from fvhooks.errors import ImageError, MissingInputError, StoreError
 from fvhooks.specifiers import dataset_of
-from fvhooks.store.sources import Source
 
 GREY = np.full((12, 12), 100, np.uint8)
 

@@ -137,7 +137,7 @@ def test_tokens_are_kept_by_position(collect, tmp_path) -> None:
 
 def test_a_finished_store_is_opened_and_not_made_again(hooked, data, collect, tmp_path, monkeypatch) -> None:
     collect(hooked, data, tmp_path / "s.zarr")
-    monkeypatch.setattr("fvhooks.store.collection.run", lambda *_, **__: pytest.fail("ran again"))
+    monkeypatch.setattr("fvhooks.collecting.collection.run", lambda *_, **__: pytest.fail("ran again"))
     again = collect(hooked, data, tmp_path / "s.zarr", layers=["1"])
     assert again.layers == ["0", "1", "3", "logits"]
 

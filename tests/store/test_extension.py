@@ -61,7 +61,7 @@ def test_a_store_can_be_read_while_layers_are_added(
         seen.append(fv.open_store(work.path).layers)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fvhooks.store.collection.run", look)
+    monkeypatch.setattr("fvhooks.collecting.collection.run", look)
     with pytest.raises(KeyboardInterrupt):
         collect(hooked, data, tmp_path / "s.zarr", layers=["3"])
     monkeypatch.undo()
@@ -255,7 +255,7 @@ def test_a_data_set_that_grows_while_images_are_added_waits(hooked, data, collec
     for step in (*steps, data):
         collect(hooked, step, once)
     collect(hooked, steps[0], cut)
-    original = resolve_name("fvhooks.store.shards.enter")
+    original = resolve_name("fvhooks.collecting.shards.enter")
     calls = []
 
     def stop(*rest) -> None:
@@ -264,7 +264,7 @@ def test_a_data_set_that_grows_while_images_are_added_waits(hooked, data, collec
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fvhooks.store.shards.enter", stop)
+        patch.setattr("fvhooks.collecting.shards.enter", stop)
         with pytest.raises(KeyboardInterrupt):
             collect(hooked, steps[1], cut)
     with pytest.raises(StoreError, match="another data set .images: 70 in the store, 90 here"):
@@ -284,7 +284,7 @@ def test_what_is_half_added_is_not_shown(hooked, data, collect, tmp_path, monkey
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fvhooks.store.shards.enter", stop)
+    monkeypatch.setattr("fvhooks.collecting.shards.enter", stop)
     with pytest.raises(KeyboardInterrupt):
         collect(hooked, data, where, layers=["1"], relevance="label", sample=True)
     store = fv.open_store(where)
@@ -321,14 +321,14 @@ def test_ids_survive_a_crash_while_they_are_written(
     for where in (once, cut):
         collect(hooked, half(data), where)
     collect(hooked, data, once)
-    original = resolve_name("fvhooks.store.creation.write_text")
+    original = resolve_name("fvhooks.collecting.creation.write_text")
 
     def half_written(group, name, texts, dimension):
         original(group, name, [""] * len(texts), dimension)
         group[name].attrs.pop("checksum")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fvhooks.store.creation.write_text", half_written)
+    monkeypatch.setattr("fvhooks.collecting.creation.write_text", half_written)
     with pytest.raises(KeyboardInterrupt):
         collect(hooked, data, cut)
     monkeypatch.undo()

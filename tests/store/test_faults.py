@@ -1,10 +1,8 @@
 """Processes that are killed: what is collected afterwards has the bits of a run that never was."""
 
-import os
 import random
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import zarr
@@ -36,19 +34,16 @@ def stage(where: Path) -> str:
 
 
 def test_killed_at_ten_random_moments(nursery, undisturbed, check, tmp_path) -> None:
-    """One moment in each tenth of the time that a run takes."""
-    rng, stages = random.Random(2), []
+    """One moment in each tenth of what a run writes, a few milliseconds after an object is begun."""
+    rng, stages, objects = random.Random(2), [], len(undisturbed.written)
     for point in range(POINTS):
-        where, moment = tmp_path / f"{point}.zarr", (point + rng.random()) / POINTS * undisturbed.seconds
-        while True:
-            name, process = nursery.start(where, pause=PAUSE)
-            time.sleep(moment)
-            os.kill(process, signal.SIGKILL)
-            if nursery.wait(name) == KILLED:
-                break
+        where = tmp_path / f"{point}.zarr"
+        trap = {"what": "kill", "number": int((point + rng.random()) / POINTS * objects)}
+        trap["delay"] = rng.uniform(0.0005, 0.02)
+        while nursery.run(where, pause=PAUSE, trap=trap) != KILLED:
             shutil.rmtree(where)  # it was faster this time, and had ended
             nursery.reads(where).unlink()
-            moment *= 0.9
+            trap["delay"] /= 4
         stages.append(stage(where))
         nursery.finish(where)
         check(where)

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import fvhooks as fv
+from fvhooks.datasets.inspection import INSPECTED
+from fvhooks.datasets.sources import spread
 from fvhooks.demo import TopK
 from fvhooks.errors import LayerNotFoundError, StoreError
-from fvhooks.store.inspection import INSPECTED
-from fvhooks.store.sources import spread
 
 LAYER = "1/sae"
 

@@ -238,7 +238,7 @@ LOCKED = """
 import os, sys
 import fvhooks as fv
 from fvhooks.errors import StoreError
-from fvhooks.store import creation, preparation
+from fvhooks.collecting import creation, preparation
 
 open_store = fv.open_store
 os.seteuid(65534)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import zarr
 
-from fvhooks.store.progress import Progress, stored_bytes, total_bytes
+from fvhooks.collecting.progress import Progress
+from fvhooks.store.sizes import stored_bytes, total_bytes
 
 
 def test_it_shows_speed_time_left_megabytes_and_failures() -> None:

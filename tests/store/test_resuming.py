@@ -15,9 +15,9 @@ import zarr
 from torch.utils.data import TensorDataset
 
 import fvhooks as fv
+from fvhooks.collecting.shards import run_shard
 from fvhooks.store import schema
 from fvhooks.store.ledgers import shards_to_do
-from fvhooks.store.shards import run_shard
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +100,11 @@ def _stop_at(place: str, monkeypatch) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        "fvhooks.store.preparation.create_ledger",
-        "fvhooks.store.preparation.create_partials",
-        "fvhooks.store.shards.enter",
-        "fvhooks.store.folding.fold_peaks",
-        "fvhooks.store.folding._fold_groups",
+        "fvhooks.collecting.preparation.create_ledger",
+        "fvhooks.collecting.preparation.create_partials",
+        "fvhooks.collecting.shards.enter",
+        "fvhooks.collecting.folding.fold_peaks",
+        "fvhooks.collecting.folding._fold_groups",
         "fvhooks.store.schema.consolidate",
     ],
 )
@@ -124,7 +124,7 @@ def test_running_a_task_twice_does_no_harm(
         for shard in [*reversed(shards), *shards]:
             run_shard(work, shard)
 
-    monkeypatch.setattr("fvhooks.store.collection.run", twice_and_backwards)
+    monkeypatch.setattr("fvhooks.collecting.collection.run", twice_and_backwards)
     collect(hooked, data, where)
     same(values(where), expected)
 
@@ -138,7 +138,7 @@ def test_another_process_that_finishes_first_does_no_harm(
         collect(hooked, data, where)
         run_shard(work, shards[1])
 
-    monkeypatch.setattr("fvhooks.store.collection.run", overtaken)
+    monkeypatch.setattr("fvhooks.collecting.collection.run", overtaken)
     collect(hooked, data, where)
     same(values(where), expected)
 
@@ -168,7 +168,7 @@ def test_partial_sums_that_are_lost_are_no_other_process(hooked, data, collect, 
     def lose(root, *_) -> None:
         raise KeyError("partials/profile")
 
-    monkeypatch.setattr("fvhooks.store.collection.fold", lose)
+    monkeypatch.setattr("fvhooks.collecting.collection.fold", lose)
     with pytest.raises(KeyError, match="partials/profile"):
         collect(hooked, data, where)
 
@@ -192,7 +192,7 @@ def test_a_half_written_store_is_finished_whatever_part_of_it_is_asked_for(
     hooked, data, collect, expected, values, where, monkeypatch
 ) -> None:
     with monkeypatch.context() as patch:
-        _stop_at("fvhooks.store.shards.enter", patch)
+        _stop_at("fvhooks.collecting.shards.enter", patch)
         with pytest.raises(KeyboardInterrupt):
             collect(hooked, data, where)
     collect(hooked, data, where, layers=["1"])
@@ -202,25 +202,25 @@ def test_a_half_written_store_is_finished_whatever_part_of_it_is_asked_for(
 def test_partial_sums_that_are_damaged_are_collected_again(
     hooked, data, collect, path, values, tmp_path, monkeypatch
 ) -> None:
-    from fvhooks.store.folding import fold
+    from fvhooks.collecting.folding import fold
 
     redone, where = [], tmp_path / "s.zarr"
 
     def damage(root, one, plan, *rest) -> None:
         monkeypatch.undo()
-        monkeypatch.setattr("fvhooks.store.shards._collect", counted)
+        monkeypatch.setattr("fvhooks.collecting.shards._collect", counted)
         chunk = where / "partials" / "0" / "moments" / "c" / "3" / "0"
         chunk.write_bytes(chunk.read_bytes()[:-20] + bytes(20))
         (where / "partials" / "0" / "profile" / "c" / "1" / "0").unlink()
         fold(root, one, plan, *rest)
 
-    original = resolve_name("fvhooks.store.shards._collect")
+    original = resolve_name("fvhooks.collecting.shards._collect")
 
     def counted(work, shard, *rest) -> None:
         redone.append(shard)
         return original(work, shard, *rest)
 
-    monkeypatch.setattr("fvhooks.store.collection.fold", damage)
+    monkeypatch.setattr("fvhooks.collecting.collection.fold", damage)
     collect(hooked, data, where)
     same(values(where), values(path))
     assert sorted(redone) == [1, 3]

@@ -119,7 +119,7 @@ def test_workers_that_die_are_named(data, collect, hooked, tmp_path) -> None:
 
 
 def test_another_collector_is_told_of(hooked, data, collect, tmp_path, caplog) -> None:
-    from fvhooks.store.heartbeats import Heart
+    from fvhooks.collecting.heartbeats import Heart
     from fvhooks.store.schema import open_root
 
     store = collect(hooked, data, tmp_path / "s.zarr", layers=["1"])

@@ -1,0 +1,107 @@
+"""One task: run the model over the images of one shard, and write what is kept of them."""
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import Any
+
+import torch
+import zarr
+
+from fvhooks.collecting.partials import ShardSums
+from fvhooks.collecting.rows import Rows
+from fvhooks.collecting.works import Done, Work
+from fvhooks.datasets.batches import Batch, read_batches
+from fvhooks.store.ledgers import enter, object_names
+from fvhooks.store.passes import pass_state
+from fvhooks.store.schema import COLLECTING, open_root
+from fvhooks.store.sizes import stored_bytes
+
+_ONE_MODEL = threading.Lock()  # hooks are not thread-safe: one thread of a process runs the model
+
+
+def run_shard(work: Work, shard: int, notice: Callable[..., Any] | None = None) -> Done:
+    """Collect one shard; running it again writes the same once more.
+
+    Args:
+        work: what to run on what.
+        shard: which one.
+        notice: told the number of images, and of those that failed, after every batch, and the bytes at last.
+    """
+    rows = work.one.rows(work.plan, shard)
+    count = int(rows.stop - rows.start)
+    root = open_root(work.path, "r+")
+    if pass_state(root, work.one.number) != COLLECTING:  # another process with the same work has finished it
+        return Done(count)
+    try:
+        return _collect(work, shard, root, notice)
+    except (KeyError, FileNotFoundError):  # as above, in the meantime: the partial sums are gone
+        if pass_state(open_root(work.path), work.one.number) == COLLECTING:
+            raise
+    return Done(count)
+
+
+def mend_shard(work: Work, shard: int) -> None:
+    """Collect the arrays of one shard again, of a pass that is finished: its sums stay as they are.
+
+    Args:
+        work: what to run on what.
+        shard: which one.
+    """
+    _collect(work, shard, open_root(work.path, "r+"), None, summing=False)
+
+
+def _collect(
+    work: Work, shard: int, root: zarr.Group, notice: Callable[..., Any] | None, *, summing: bool = True
+) -> Done:
+    rows = work.one.rows(work.plan, shard)
+    kept, failed = Rows(work, rows), 0
+    with (
+        _ONE_MODEL,
+        _compute_threads(work.threads),
+        torch.no_grad(),
+        closing(_batches(work, rows)) as batches,
+        ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="fvhooks-measure") as pool,
+    ):
+        sums = ShardSums(work.one, work.plan, work.parts, shard, root, pool.map)
+        for batch in batches:
+            activations, usable = kept.take(batch, pool.map)
+            if summing:
+                sums.update(batch, [activations[spec.name] for spec in work.with_statistics], usable)
+            if notice is not None:
+                notice(len(batch.images), kept.failed - failed)
+            failed = kept.failed
+    checksums = kept.write(root)
+    if summing:
+        sums.write()
+    names = object_names(work.specs, owns_rows=work.one.owns_rows)
+    enter(root, work.one, work.plan, shard, [checksums[name] for name in names])
+    written = stored_bytes(root, shard, names)
+    if notice is not None:
+        notice(written=written)
+    return Done(int(rows.stop - rows.start), failed, written)
+
+
+def _batches(work: Work, rows: slice) -> Generator[Batch]:
+    return read_batches(
+        work.source,
+        work.plan.index[rows].tolist(),
+        shape=work.image_shape,
+        size=work.batch_size,
+        threads=work.decode_threads,
+        processes=work.decode_processes,
+        pin=work.hooked.device.type != "cpu",
+        start=rows.start,
+    )
+
+
+@contextmanager
+def _compute_threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    try:
+        if count is not None:
+            torch.set_num_threads(count)
+        yield
+    finally:
+        torch.set_num_threads(before)
