@@ -52,7 +52,8 @@ class CollectionOptions(TypedDict, total=False):
         device: where a client's workers run the model, such as "cuda"; as it is here where not given.
         sample: keep the activations at one position of each image too: of all layers, or of those named.
         relevance: keep the relevance of each channel too, for the output of each image's "label" or for the
-            model's "prediction"; NaN where an image has no label that is an output.
+            model's "prediction"; NaN where an image has no label that is an output. An attributor here is
+            one for the label.
         attributor: a Captum layer attributor's class, or any other `fvhooks.relevance.Attributor` (default
             `LayerGradientXActivation`).
         attribution: further arguments of its `attribute`, such as `{"n_steps": 20}`.
@@ -72,7 +73,7 @@ class CollectionOptions(TypedDict, total=False):
     factory: Callable[[], HookedModel] | None
     device: str | None
     sample: bool | Sequence[str]
-    relevance: Literal["label", "prediction"] | None
+    relevance: Literal["label", "prediction"] | Attributor | None
     attributor: Attributor | None
     attribution: Mapping[str, Any] | None
 

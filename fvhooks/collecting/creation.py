@@ -18,7 +18,8 @@ from fvhooks.store.passes import Pass
 from fvhooks.store.plans import SPLITS, Plan, draws
 from fvhooks.store.schema import LayerSpec, write_array, write_text
 
-_CHANNELS = 16  # of one inner chunk: what one channel costs to read against how many chunks there are
+_CHANNELS = 16  # of one inner chunk at least: what one channel costs to read
+_VALUES = 2**16  # of one inner chunk about: each costs as much to write as a hundred kilobytes do
 _COORDINATES = {"coordinates": "id label split"}
 
 
@@ -81,7 +82,7 @@ def create_layer(root: zarr.Group, plan: Plan, spec: LayerSpec, ids: Sequence[st
     if schema.SAMPLE in spec.aspects:
         write_array(group, "sample_position", sample_positions(plan, spec, ids), ["image"])
     channels = spec.layout.channels
-    inner = min(_CHANNELS, channels)
+    inner = min(max(_CHANNELS, _VALUES // plan.shard_size), channels)
     for name, (kind, fill) in spec.image_arrays.items():
         _long_enough(
             group,

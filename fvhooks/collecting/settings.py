@@ -47,7 +47,7 @@ class Settings:
             raise TypeError(f"collect() has no option {unknown[0]!r}.{hint} All: {', '.join(known)}.")
         if chosen.get("label_of_logit") is not None:
             chosen["label_of_logit"] = tuple(int(label) for label in chosen["label_of_logit"])
-        settings = cls(**chosen)
+        settings = cls(**_with_target(chosen))
         settings._check()
         return settings
 
@@ -66,11 +66,24 @@ class Settings:
                 raise MissingInputError(f"Expected {name} to be 1 or more, got {value}.")
         if self.relevance is not None and self.relevance not in TARGETS:
             raise MissingInputError(
-                f"Expected relevance to be None, 'label' or 'prediction', got {self.relevance!r}. "
-                "It names the target; the method goes into attributor=."
+                f"Expected relevance to be None, 'label', 'prediction' or an attributor such as "
+                f"captum.attr.LayerGradientXActivation, got {self.relevance!r}."
             )
         if self.relevance is None and (self.attributor is not None or self.attribution):
             raise MissingInputError(
                 "Expected relevance='label' or 'prediction' beside an attributor: for which output of the "
                 "model is relevance to be collected?"
             )
+
+
+def _with_target(chosen: dict[str, Any]) -> dict[str, Any]:
+    """An attributor in the place of the target's name stands for the label."""
+    given = chosen.get("relevance")
+    if given is None or isinstance(given, str):
+        return chosen
+    if chosen.get("attributor") is not None:
+        raise MissingInputError(
+            f"Expected one attributor, got relevance={given!r} and attributor={chosen['attributor']!r}. Say "
+            "relevance='label' or 'prediction' beside attributor=…"
+        )
+    return chosen | {"relevance": "label", "attributor": given}

@@ -55,18 +55,18 @@ class Moments(Statistic):
 
     def measure(self, values: Float[torch.Tensor, "image channel position"]) -> Measured:
         """Mean and sum of squared differences of each channel, and over how many positions."""
-        mean, squares = deviations(values)
+        mean, squares = (found.astype(np.float64) for found in deviations(values))
         return mean, squares, np.full(len(mean), values.shape[-1], np.float64)
 
     def add(self, measured: Measured) -> None:
         """Take in what was measured of some images."""
         for mean, squares, positions in zip(*measured, strict=True):
-            self._add(np.stack([mean, squares]).astype(np.float64), int(positions))
+            self._add(mean, squares, int(positions))
 
     def merge(self, other: "Moments") -> "Moments":
         """What both have seen."""
         merged = type(self)(self.state.copy(), self.count)
-        merged._add(other.state, other.count)
+        merged._add(*other.state, other.count)
         return merged
 
     def result(self) -> dict[str, Float[np.ndarray, " channel"]]:
@@ -75,12 +75,14 @@ class Moments(Statistic):
         variance = squares / max(self.count, 1)
         return {"natural_mean": mean.astype(np.float32), "natural_variance": variance.astype(np.float32)}
 
-    def _add(self, state: Float64[np.ndarray, "2 channel"], count: int) -> None:
+    def _add(
+        self, mean: Float64[np.ndarray, " channel"], squares: Float64[np.ndarray, " channel"], count: int
+    ) -> None:
         """Chan, Golub and LeVeque's update, which keeps small variances beside large means."""
         total = self.count + count
         if count == 0:
             return
-        step = state[0] - self.state[0]
+        step = mean - self.state[0]
         self.state[0] += step * (count / total)
-        self.state[1] += state[1] + step**2 * (self.count * count / total)
+        self.state[1] += squares + step * step * (self.count * count / total)
         self.count = total

@@ -14,6 +14,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -160,8 +162,28 @@ def wait(process: int) -> int:
         time.sleep(0.002)
 
 
+def preload(folder: Path, saved: dict[str, Any]) -> None:
+    """Import what a collection imports, seconds of it, once for all children.
+
+    A first child tells, since to collect here would start threads, which do not survive a fork.
+    """
+    order = {"where": str(folder / "preload.zarr"), "reads": str(folder / "preload.reads"), "options": {}}
+    names = folder / "modules.json"
+
+    def work() -> int:
+        code = collect(order, saved)
+        names.write_text(json.dumps([*sys.modules]))
+        return code
+
+    assert wait(fork(folder / "preload.log", work)) == 0
+    for name in json.loads(names.read_text()):
+        with suppress(ImportError):
+            import_module(name)
+
+
 def main(folder: Path, orders: BinaryIO) -> None:
     saved = torch.load(folder / "inputs.pt", weights_only=False)
+    preload(folder, saved)
     running: dict[str, int] = {}
     for line in orders:
         order = json.loads(line)

@@ -112,6 +112,16 @@ def test_any_attributor(hooked, data, collect, tmp_path) -> None:
         collect(hooked, data, store.path, layers=["1"], relevance="label")
 
 
+def test_an_attributor_alone_is_for_the_label(hooked, data, collect, values, same, tmp_path) -> None:
+    short = collect(hooked, data, tmp_path / "a.zarr", relevance=LayerGradientXActivation)
+    full = collect(
+        hooked, data, tmp_path / "b.zarr", relevance="label", attributor=LayerGradientXActivation
+    )
+    assert short.relevance == full.relevance
+    assert short.relevance["target"] == "label"
+    same(values(short.path), values(full.path))
+
+
 def test_relevance_of_what_has_no_label(hooked, data, collect, tmp_path) -> None:
     labels = [-1, 9, *data.tensors[1][2:].tolist()]
     store = collect(hooked, data, tmp_path / "s.zarr", labels=labels, relevance="label")
@@ -124,13 +134,18 @@ def test_relevance_of_what_has_no_label(hooked, data, collect, tmp_path) -> None
 
 def test_relevance_that_cannot_be(hooked, data, collect, tmp_path) -> None:
     with pytest.raises(
-        ValueError, match="Expected relevance to be None, 'label' or 'prediction', got 'class'"
+        ValueError, match="Expected relevance to be None, 'label', 'prediction' or .*, got 'class'"
     ):
         collect(hooked, data, tmp_path / "s.zarr", relevance="class")
     with pytest.raises(
         MissingInputError, match="Expected relevance='label' or 'prediction' beside an attributor"
     ):
         collect(hooked, data, tmp_path / "s.zarr", attributor=LayerGradientXActivation)
+    with pytest.raises(MissingInputError, match="Expected one attributor, got relevance="):
+        both = {"relevance": LayerGradientXActivation, "attributor": LayerIntegratedGradients}
+        collect(hooked, data, tmp_path / "s.zarr", **both)
+    with pytest.raises(UnsupportedModelError, match="Expected an attributor: .* got bool True"):
+        collect(hooked, data, tmp_path / "s.zarr", relevance=True)
 
     def broken(model, layers, images, target):
         raise RuntimeError("not on this model")
