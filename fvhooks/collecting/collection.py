@@ -207,3 +207,4 @@ def _complete(work: Work) -> None:
     if all(one.state == schema.COMPLETE for one in passes_of(schema.open_root(work.path))):
         with suppress(KeyError, FileNotFoundError):
             del root["partials"]
+        places.sweep(work.path)

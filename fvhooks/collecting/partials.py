@@ -5,10 +5,9 @@ Zarr compares on reading. They are folded in order at the end, so that the same 
 number of workers, crashes or batches.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from zarr.errors import ContainsArrayError
 from fvhooks.datasets.batches import Batch
 from fvhooks.images import as_images
 from fvhooks.statistics import STATISTICS, Measured, Statistic, Subject, chosen
+from fvhooks.statistics.reductions import Spread
 from fvhooks.store import schema
 from fvhooks.store.ledgers import array_of
 from fvhooks.store.passes import Pass
@@ -27,8 +27,6 @@ from fvhooks.store.plans import Plan, Segment
 from fvhooks.store.schema import LayerSpec
 
 Vector = Float64[np.ndarray, " value"]
-Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-"""How work is spread over threads: `map`, or an executor's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,10 +223,17 @@ class ShardSums:
                 for one, values in zip(totals, images, strict=True)
             ]
 
-        values = activations if part.kind.of == "activations" else [batch.images]
-        for measured in self._spread(measure, _chosen(values, which)):
-            for one, found in zip(totals, measured, strict=True):
-                one.add(found)
+        values = [*activations] if part.kind.of == "activations" else [batch.images]
+        if not which.any():
+            return
+        if part.kind.of_batches:
+            found = [tuple(array[which] for array in arrays) for arrays in measure(values)]
+            portions: Iterable[list[Measured]] = [found]
+        else:
+            portions = self._spread(measure, _chosen(values, which))
+        for measured in portions:
+            for one, arrays in zip(totals, measured, strict=True):
+                one.add(arrays)
 
     def _finish(self, segment: Segment) -> None:
         for part, totals in zip(self._grouped, self._running, strict=True):

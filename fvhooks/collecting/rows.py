@@ -1,24 +1,20 @@
 """What is kept of each image of a shard: one batch after the other through the model, into arrays."""
 
-from functools import partial
-
 import numpy as np
 import torch
 import zarr
 from jaxtyping import Float, Int, Shaped
 
-from fvhooks.collecting.partials import Spread
 from fvhooks.collecting.works import Work
 from fvhooks.datasets.batches import Batch
 from fvhooks.images import as_images
 from fvhooks.statistics.peaks import peaks
+from fvhooks.statistics.reductions import Spread
 from fvhooks.store import schema
 from fvhooks.store.checksums import checksum
 from fvhooks.store.ledgers import array_of
-from fvhooks.store.schema import LayerSpec, open_root
+from fvhooks.store.schema import open_root
 from fvhooks.units import LOGITS
-
-_PART = 4  # images that one thread reduces at a time
 
 Activations = dict[str, Float[torch.Tensor, "image channel position"]]
 
@@ -61,7 +57,10 @@ class Rows:
             for spec in work.specs
             if spec.name in read
         }
-        found = {spec.name: _peaks(activations[spec.name], spec, spread) for spec in work.with_statistics}
+        found = {
+            spec.name: peaks(activations[spec.name], signed=spec.has_trough, spread=spread)
+            for spec in work.with_statistics
+        }
         errors = dict(batch.errors) | _not_finite(found, batch.errors)
         usable = np.array([place not in errors for place in range(len(batch.images))])
         known = self._known_bad[first : first + len(usable)]
@@ -84,11 +83,14 @@ class Rows:
             )
         return activations, usable
 
-    def write(self, root: zarr.Group) -> dict[str, int]:
+    def write(self, root: zarr.Group, spread: Spread) -> dict[str, int]:
         """Write everything; checksums by path."""
-        for path, values in self._arrays.items():
-            array_of(root, path)[self._rows] = values
-        return {path: checksum(values) for path, values in self._arrays.items()}
+
+        def write(path: str) -> int:
+            array_of(root, path)[self._rows] = self._arrays[path]
+            return checksum(self._arrays[path])
+
+        return dict(zip(self._arrays, spread(write, self._arrays), strict=True))
 
     def _run(self, batch: Batch) -> tuple[dict[str, torch.Tensor], dict[str, np.ndarray]]:
         work = self._work
@@ -118,15 +120,6 @@ def _not_finite(found: dict[str, dict[str, np.ndarray]], known: dict[int, str]) 
         for place in np.flatnonzero(~finite).tolist():
             errors.setdefault(place, f"NaN or infinity in the activations of layer {name!r}.")
     return {place: why for place, why in errors.items() if place not in known}
-
-
-def _peaks(
-    activations: Float[torch.Tensor, "image channel position"], spec: LayerSpec, spread: Spread
-) -> dict[str, Shaped[np.ndarray, "image channel"]]:
-    on_cpu = activations.device.type == "cpu"
-    parts = torch.split(activations, _PART if on_cpu else len(activations))
-    found = list(spread(partial(peaks, signed=spec.has_trough), parts))
-    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
 
 def _at(

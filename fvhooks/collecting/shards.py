@@ -72,9 +72,9 @@ def _collect(
             if notice is not None:
                 notice(len(batch.images), kept.failed - failed)
             failed = kept.failed
-    checksums = kept.write(root)
-    if summing:
-        sums.write()
+        checksums = kept.write(root, pool.map)
+        if summing:
+            sums.write()
     names = object_names(work.specs, owns_rows=work.one.owns_rows)
     enter(root, work.one, work.plan, shard, [checksums[name] for name in names])
     written = stored_bytes(root, shard, names)

@@ -41,6 +41,8 @@ class Statistic(ABC):
         of: what it is made of; "activations" are `image channel position`, "images" `image rgb y x`.
         per: one for each label's images, or one for all.
         over: which images it takes.
+        of_batches: whether it is measured of whole batches, for what is so cheap that choosing images costs
+            more; else of the chosen images alone.
         dimensions: of each array of its result.
         notes: what else its arrays say about themselves.
     """
@@ -48,6 +50,7 @@ class Statistic(ABC):
     of: ClassVar[Literal["activations", "images"]]
     per: ClassVar[Literal["group", "store"]]
     over: ClassVar[Literal["references", "reference split"]]
+    of_batches: ClassVar[bool] = False
     dimensions: ClassVar[dict[str, tuple[str, ...]]]
     notes: ClassVar[dict[str, str]] = {}
 

@@ -30,6 +30,7 @@ class Moments(Statistic):
     of: ClassVar[Literal["activations"]] = "activations"
     per: ClassVar[Literal["store"]] = "store"
     over: ClassVar[Literal["reference split"]] = "reference split"
+    of_batches: ClassVar[bool] = True
     dimensions: ClassVar[dict[str, tuple[str, ...]]] = {
         "natural_mean": ("channel",),
         "natural_variance": ("channel",),
@@ -66,7 +67,7 @@ class Moments(Statistic):
     def merge(self, other: "Moments") -> "Moments":
         """What both have seen."""
         merged = type(self)(self.state.copy(), self.count)
-        merged._add(*other.state, other.count)
+        merged._add(other.state[0], other.state[1], other.count)
         return merged
 
     def result(self) -> dict[str, Float[np.ndarray, " channel"]]:

@@ -1,8 +1,9 @@
 """Where a store lies: a folder, or a URL that fsspec knows; and in words what can go wrong there."""
 
 import errno
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import fsspec  # type: ignore[import-untyped]
@@ -12,6 +13,7 @@ from fvhooks.errors import FVHooksError, MissingDependencyError, StoreError, did
 
 _LOCAL = ("file://", "local://")
 _EXTRAS = {"s3": "remote", "s3a": "remote"}
+_ABANDONED = 600.0  # seconds after which nobody writes a temporary file any more
 _LIBRARIES = ("aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "obstore", "s3fs")
 _CONFIGURE = (
     "fsspec and its library find them in their own settings, on every machine that takes part: "
@@ -50,6 +52,20 @@ def is_taken(path: str) -> bool:
         return bool(files.exists(inside))
     folder = Path(path)
     return folder.exists() and (folder.is_file() or any(folder.iterdir()))
+
+
+def sweep(path: str) -> None:
+    """Remove the temporary files that killed processes have left in a folder; a URL has none.
+
+    Args:
+        path: as `normalised` gives it.
+    """
+    if is_url(path):
+        return
+    for file in Path(path).rglob("*.partial"):
+        with suppress(FileNotFoundError):  # it was finished, or removed by another process
+            if time.time() - file.stat().st_mtime > _ABANDONED:
+                file.unlink()
 
 
 @contextmanager
@@ -107,7 +123,10 @@ def _answer(doing: str, error: Exception, said: str) -> str | None:
         lack = f"the credentials are wrong, or lack the right to {doing} it"
         return f"the server refuses ({said}): {lack}. {_CONFIGURE}"
     if isinstance(error, FileNotFoundError):
-        return f"there is no such bucket ({said}). Make it first, or correct the name."
+        return (
+            f"there is no such bucket, or something in it is gone ({said}). Make the bucket, or correct "
+            "the name; where it worked until now, collect again."
+        )
     if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _LIBRARIES:
         return (
             f"got no answer ({type(error).__name__}: {said}). Look at the address, the network and whether "

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,11 +78,10 @@ def values():
 
     def read(where) -> dict[str, np.ndarray]:
         root = zarr.open_group(str(where), mode="r", use_consolidated=False)
-        return {
-            name: np.asarray(array[...])
-            for name, array in root.members(max_depth=None)
-            if isinstance(array, zarr.Array)
-        }
+        with warnings.catch_warnings():  # the temporary file of a process that was killed just now
+            warnings.filterwarnings("ignore", r"Object at .*\.partial is not recognized")
+            members = root.members(max_depth=None)
+        return {name: np.asarray(array[...]) for name, array in members if isinstance(array, zarr.Array)}
 
     return read
 

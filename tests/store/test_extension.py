@@ -114,9 +114,7 @@ def test_any_attributor(hooked, data, collect, tmp_path) -> None:
 
 def test_an_attributor_alone_is_for_the_label(hooked, data, collect, values, same, tmp_path) -> None:
     short = collect(hooked, data, tmp_path / "a.zarr", relevance=LayerGradientXActivation)
-    full = collect(
-        hooked, data, tmp_path / "b.zarr", relevance="label", attributor=LayerGradientXActivation
-    )
+    full = collect(hooked, data, tmp_path / "b.zarr", relevance="label", attributor=LayerGradientXActivation)
     assert short.relevance == full.relevance
     assert short.relevance["target"] == "label"
     same(values(short.path), values(full.path))
@@ -141,8 +139,8 @@ def test_relevance_that_cannot_be(hooked, data, collect, tmp_path) -> None:
         MissingInputError, match="Expected relevance='label' or 'prediction' beside an attributor"
     ):
         collect(hooked, data, tmp_path / "s.zarr", attributor=LayerGradientXActivation)
+    both = {"relevance": LayerGradientXActivation, "attributor": LayerIntegratedGradients}
     with pytest.raises(MissingInputError, match="Expected one attributor, got relevance="):
-        both = {"relevance": LayerGradientXActivation, "attributor": LayerIntegratedGradients}
         collect(hooked, data, tmp_path / "s.zarr", **both)
     with pytest.raises(UnsupportedModelError, match="Expected an attributor: .* got bool True"):
         collect(hooked, data, tmp_path / "s.zarr", relevance=True)
@@ -252,9 +250,9 @@ def test_stopped_while_images_are_added(hooked, data, collect, values, tmp_path,
     for number in range(2):
         with pytest.MonkeyPatch.context() as patch:
             calls = []
-            original = resolve_name(f"fvhooks.store.{place}")
+            original = resolve_name(f"fvhooks.collecting.{place}")
             patch.setattr(
-                f"fvhooks.store.{place}",
+                f"fvhooks.collecting.{place}",
                 lambda *a, **k: stop() if len(calls) >= number else (calls.append(1), original(*a, **k))[1],  # noqa: B023
             )
             with pytest.raises(KeyboardInterrupt):

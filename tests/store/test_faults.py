@@ -1,5 +1,6 @@
 """Processes that are killed: what is collected afterwards has the bits of a run that never was."""
 
+import os
 import random
 import shutil
 import signal
@@ -68,6 +69,19 @@ def test_killed_while_it_writes_an_object(nursery, check, tmp_path) -> None:
         assert nursery.run(where, trap={"what": "tear", "match": match}) == KILLED
         nursery.finish(where)
         check(where)
+
+
+def test_what_a_kill_leaves_half_written_is_removed_later(nursery, check, tmp_path) -> None:
+    where = tmp_path / "s.zarr"
+    assert nursery.run(where, trap={"what": "tear", "match": "layers/1/position/c/2/0"}) == KILLED
+    (torn,) = where.rglob("*.partial")
+    os.utime(torn, (torn.stat().st_atime, torn.stat().st_mtime - 3600))
+    mine = where / "layers/1/peak/c/0.0123456789abcdef.partial"  # another process writes it just now
+    mine.touch()
+    nursery.finish(where)
+    assert [*where.rglob("*.partial")] == [mine]
+    mine.unlink()
+    check(where)
 
 
 def test_killed_while_it_says_that_all_is_done(nursery, undisturbed, check, tmp_path) -> None:

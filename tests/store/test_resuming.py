@@ -148,7 +148,7 @@ def test_another_process_that_finishes_in_the_middle_does_no_harm(
     hooked, data, collect, expected, values, where, place
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        owner, _, name = f"fvhooks.store.{place}".rpartition(".")
+        owner, _, name = f"fvhooks.collecting.{place}".rpartition(".")
         original = getattr(resolve_name(owner), name)
 
         def overtaken(root, *rest):
