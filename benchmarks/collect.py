@@ -133,15 +133,13 @@ def compare(name: str, theirs: Callable[[], None], ours: Callable[[], None], ima
     print(f"collect / {name}: {clock:.2f} by the clock{alone}", flush=True)
 
 
-def with_workers(bench: Bench, images: int, turns: int) -> None:
+def with_workers(bench: Bench, small: Bench, images: int, turns: int) -> None:
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
-        shard = max(32, images // 8)
-        compare(
-            "workers", bench.forward, lambda: bench.collect(client=client, shard_size=shard), images, turns
-        )
+        small.collect(client=client, shard_size=len(small.dataset) // 2)  # each worker imports
+        compare("workers", bench.forward, lambda: bench.collect(client=client), images, turns)
 
 
 def main() -> None:
@@ -170,7 +168,7 @@ def main() -> None:
         if name in options.only:
             compare(name, theirs, ours, options.images, options.turns)
     if "workers" in options.only:
-        with_workers(bench, options.images, options.turns)
+        with_workers(bench, small, options.images, options.turns)
     share = bench.references / options.images
     print(f"{share:.0%} of the images are references; {torch.get_num_threads()} threads")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dask import delayed  # type: ignore[attr-defined]
 
+from fvhooks.collecting.allocation import memory_kept
 from fvhooks.collecting.heartbeats import Heart
 from fvhooks.collecting.parcels import Parcel, opened
 from fvhooks.collecting.progress import Progress
@@ -92,4 +93,5 @@ def _run_on_worker(parcel: Parcel, shard: int) -> Done:
     from distributed import get_worker  # noqa: PLC0415 - there, since a worker runs this
 
     work = opened(parcel)
-    return run_shard(replace(work, threads=work.threads or int(get_worker().state.nthreads)), shard)
+    with memory_kept():
+        return run_shard(replace(work, threads=work.threads or int(get_worker().state.nthreads)), shard)
