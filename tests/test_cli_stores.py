@@ -142,7 +142,9 @@ def test_a_store_behind_a_url_is_described_and_verified(folder: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_is_clean_and_the_same_command_goes_on(tmp_path: Path, sign, code) -> None:
+def test_an_interrupt_is_clean_and_the_same_command_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], sign, code
+) -> None:
     (tmp_path / "slowly.py").write_text(
         "import time\n"
         "from fvhooks.demo import photographs\n"
@@ -168,17 +170,14 @@ def test_an_interrupt_is_clean_and_the_same_command_goes_on(tmp_path: Path, sign
     assert running.returncode == code, said
     assert "the same command goes on from here" in said
     assert "Traceback" not in said
-    info = subprocess.run(
-        [sys.executable, "-m", "fvhooks.cli", "store", "info", "s.zarr"],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "half-written" in info.stdout
-    assert re.search(r"shards   6 of 20 images; [1-5] are not done \([0-5, -]+\)", info.stdout), info.stdout
-    half = [sys.executable, "-m", "fvhooks.cli", "store", "verify", "s.zarr"]
-    checked = subprocess.run(half, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert checked.returncode == 1
-    assert re.search(r"is half-written \([1-5] shards are not done: ", checked.stderr), checked.stderr
-    assert "damaged" not in checked.stderr
+    assert main(["store", "info", str(tmp_path / "s.zarr")]) == 0
+    info = capsys.readouterr().out
+    assert "half-written" in info
+    assert re.search(r"shards   6 of 20 images; [1-5] are not done \([0-5, -]+\)", info), info
+    assert main(["store", "verify", str(tmp_path / "s.zarr")]) == 1
+    checked = capsys.readouterr().err
+    assert re.search(r"is half-written \([1-5] shards are not done: ", checked), checked
+    assert "damaged" not in checked
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "120 images of 120" in done.stdout

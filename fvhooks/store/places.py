@@ -1,6 +1,7 @@
 """Where a store lies: a folder, or a URL that fsspec knows; and in words what can go wrong there."""
 
 import errno
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -62,10 +63,11 @@ def sweep(path: str) -> None:
     """
     if is_url(path):
         return
-    for file in Path(path).rglob("*.partial"):
-        with suppress(FileNotFoundError):  # it was finished, or removed by another process
-            if time.time() - file.stat().st_mtime > _ABANDONED:
-                file.unlink()
+    for folder, _, names in os.walk(path):  # passes over folders that another process removes meanwhile
+        for file in (Path(folder, name) for name in names if name.endswith(".partial")):
+            with suppress(FileNotFoundError):  # it was finished, or removed by another process
+                if time.time() - file.stat().st_mtime > _ABANDONED:
+                    file.unlink()
 
 
 @contextmanager
