@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fvhooks.results import load
     from fvhooks.store.reading import Store, open_store
     from fvhooks.synthesis.rendering import visualize
+    from fvhooks.synthesis.sets import ImageSet
     from fvhooks.synthesis.visualizations import Visualizations, as_visualizations
     from fvhooks.unit_cards import UnitCards, cards
     from fvhooks.widgets.visualizations import contact_sheet
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 _LAZY: dict[str, str] = {
     "AuditReport": "fvhooks.reliability.audits",
     "Explanation": "fvhooks.explanations",
+    "ImageSet": "fvhooks.synthesis.sets",
     "Store": "fvhooks.store.reading",
     "UnitCards": "fvhooks.unit_cards",
     "Visualizations": "fvhooks.synthesis.visualizations",
@@ -48,6 +50,7 @@ __all__ = [
     "Explanation",
     "FVHooksError",
     "HookedModel",
+    "ImageSet",
     "Layout",
     "Preprocessing",
     "Store",

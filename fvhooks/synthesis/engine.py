@@ -12,11 +12,12 @@ from tqdm.auto import tqdm
 from fvhooks.errors import NonFiniteError
 from fvhooks.hooks import HookedModel
 from fvhooks.hooks.probes import layout_of
-from fvhooks.synthesis.images import Parametrization
+from fvhooks.synthesis.images import FourierImages, Parametrization
 from fvhooks.synthesis.objectives import Objective, Seen
 from fvhooks.synthesis.transforms import Transform
 
-Start = Callable[[Sequence[torch.Generator]], Parametrization]
+Start = Callable[[Sequence[torch.Generator], Sequence[int]], Parametrization]
+"""(one generator a picture, the owner of each) to the pictures of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,30 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Response:
+    """What is told of finished pictures as their `activation`, where it is not the strongest of their unit.
+
+    Args:
+        layer: what it reads.
+        measure: the values of each picture, of which the largest is told.
+    """
+
+    layer: str
+    measure: Callable[[Seen], Sequence[torch.Tensor]]
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything the engine needs for the pictures of one group of units.
 
     Args:
-        start: makes the pictures of a batch from one generator a picture.
+        start: makes the pictures of a batch from one generator and owner a picture.
         transforms: applied in order, before the model.
         terms: (weight, objective) pairs that are summed.
         schedule: of the optimiser.
         alpha: keep how strongly each place was pulled at, for transparency.
+        response: what is told of finished pictures instead of their units' activation.
+        owners: how many each unit has, one after the other; picture `i` of a unit is the `i % owners`-th's.
     """
 
     start: Start
@@ -63,6 +79,8 @@ class Plan:
     schedule: Schedule
     transforms: Sequence[Transform] = ()
     alpha: bool = True
+    response: Response | None = None
+    owners: int = 1
 
     @property
     def layers(self) -> list[str]:
@@ -108,7 +126,7 @@ def synthesise(
         NonFiniteError: a loss became NaN or infinite; which pictures, at which step.
     """
     generators = [torch.Generator().manual_seed(_mix(seed)) for seed in seeds]
-    pictures = plan.start(generators)
+    pictures = plan.start(generators, owner)
     optimiser = torch.optim.Adam(pictures.parameters(), lr=plan.schedule.rate, betas=plan.schedule.betas)
     owners = torch.tensor(list(owner))
     losses, pull = [], None
@@ -144,6 +162,17 @@ def look(
     found = hooked.read_normalized(normalized, list(layers)) if layers else {}
     size = (int(images.shape[-2]), int(images.shape[-1]))
     return {name: _as_channels(hooked, name, values, size) for name, values in found.items()}
+
+
+@torch.no_grad()
+def typical_scale(hooked: HookedModel, layer: str, size: tuple[int, int, int]) -> float:
+    """How large the activations of a layer are for pictures of nothing: root of their mean square.
+
+    It makes the weights of objectives mean the same in every layer.
+    """
+    generators = [torch.Generator().manual_seed(number) for number in range(8)]
+    values = look(hooked, FourierImages(size, generators, hooked.device).images(), [layer])[layer]
+    return float(values.square().mean().sqrt().clamp(min=1e-6))
 
 
 def _as_channels(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -87,15 +87,37 @@ class FourierImages:
         channels, height, width = size
         shape = (channels, height, width // 2 + 1, 2)
         self.scale = _falling(height, width, decay).to(device)
-        self.colours = (
-            torch.tensor(_NATURAL_COLOURS, device=device)
-            if channels == 3
-            else torch.eye(channels, device=device)
-        )
+        self.colours = natural_colours(channels, device)
         level = torch.tensor(list(mean) if mean is not None else [0.5] * channels).clamp(0.02, 0.98)
         self.offset = torch.logit(level).view(1, -1, 1, 1).to(device)
         noise = torch.stack([torch.randn(shape, generator=generator) for generator in generators])
         self.spectrum = (_SPREAD * noise).to(device).requires_grad_()
+
+    @classmethod
+    def showing(
+        cls,
+        images: Pictures,
+        generators: Sequence[torch.Generator],
+        *,
+        decay: float = 1.0,
+        noise: float = 0.0,
+    ) -> Self:
+        """Pictures that begin as given ones.
+
+        Args:
+            images: in [0, 1]; black and white are moved by half a grey level, which a sigmoid can reach.
+            generators: one a picture, on the CPU.
+            decay: as above.
+            noise: how much of a fresh picture is laid over each, so that seeds differ.
+        """
+        _, channels, height, width = images.shape
+        found = cls((channels, height, width), generators, images.device, decay=decay)
+        values = torch.logit(images.detach().clamp(0.5 / 255, 1 - 0.5 / 255)) - found.offset
+        planes = mixed(values, torch.linalg.inv(found.colours))
+        coefficients = torch.fft.rfft2(planes, norm="ortho") / found.scale
+        fresh = noise * found.spectrum.detach()
+        found.spectrum = (torch.view_as_real(coefficients) + fresh).requires_grad_()
+        return found
 
     def parameters(self) -> list[torch.Tensor]:
         """Real and imaginary part of each coefficient."""
@@ -105,11 +127,22 @@ class FourierImages:
         """Inverse transform, colour correlation, sigmoid."""
         coefficients = torch.view_as_complex(self.spectrum) * self.scale
         planes = torch.fft.irfft2(coefficients, s=self.size[1:], norm="ortho")
-        mixed = torch.einsum("ij,njyx->niyx", self.colours, planes) if self.size[0] == 3 else planes
-        return torch.sigmoid(mixed + self.offset)
+        return torch.sigmoid(mixed(planes, self.colours) + self.offset)
 
     def constrain(self) -> None:
         """Nothing to do: the sigmoid keeps the pictures in [0, 1]."""
+
+
+def natural_colours(channels: int, device: torch.device) -> Float[torch.Tensor, "rgb plane"]:
+    """What decorrelated colour planes are mixed with; as they are where there are not three."""
+    if channels == 3:
+        return torch.tensor(_NATURAL_COLOURS, device=device)
+    return torch.eye(channels, device=device)
+
+
+def mixed(planes: Pictures, colours: Float[torch.Tensor, "rgb plane"]) -> Pictures:
+    """Colours from planes."""
+    return torch.einsum("ij,njyx->niyx", colours, planes)
 
 
 def _falling(height: int, width: int, decay: float) -> Float[torch.Tensor, "fy fx"]:

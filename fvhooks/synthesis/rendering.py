@@ -18,7 +18,9 @@ from fvhooks.synthesis.engine import Batch, Plan, look, synthesise
 from fvhooks.synthesis.objectives import Seen
 from fvhooks.synthesis.objectives.activation import responses
 from fvhooks.synthesis.recipes import RECIPES, Recipe, Request
+from fvhooks.synthesis.sets import ImageSet
 from fvhooks.synthesis.visualizations import Target, Visualizations, unit_coordinates
+from fvhooks.units import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +91,18 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
     results: dict[tuple[int, int], _Picture] = {}
     groups = _by_layer(listed)
     plans = [
-        chosen.plan(Request(hooked, [listed[i] for i in group], store, steps, facets, size))
+        chosen.plan(Request(hooked, [listed[i] for i in group], store, steps, len(numbers), facets, size))
         for group in groups
     ]
-    jobs = [_jobs(listed, group, numbers, facets) for group in groups]
+    jobs = [_jobs(listed, group, numbers, plan.owners) for group, plan in zip(groups, plans, strict=True)]
     total = sum(
         plan.schedule.steps * -(-len(job) // batch_size) for plan, job in zip(plans, jobs, strict=True)
     )
     with tqdm(total=total, desc="visualize", unit="step", disable=not show_progress) as bar:
         for plan, group, job in zip(plans, groups, jobs, strict=True):
             for part in _portions(job, batch_size):
-                results |= _make(hooked, plan, [listed[i] for i in group], part, facets, bar)
-    return _gather(
-        listed, numbers, results, recipe if isinstance(recipe, str) else type(recipe).__name__.lower(), facets
-    )
+                results |= _make(hooked, plan, [listed[i] for i in group], part, bar)
+    return _gather(listed, numbers, results, _name(chosen), facets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,12 @@ class _Picture:
     loss: Float[np.ndarray, " step"]
     activation: float
     flag: str
+
+
+def _name(recipe: Recipe) -> str:
+    """As it is registered, or its class's where it is not."""
+    kind = type(recipe)
+    return next((name for name, known in RECIPES.items() if known is kind), kind.__name__.lower())
 
 
 def _check_counts(seeds: Sequence[int], facets: int, steps: int | None, batch_size: int) -> None:
@@ -138,7 +144,9 @@ def _size(hooked: HookedModel, store: Store | None) -> tuple[int, int, int]:
 def _check_units(hooked: HookedModel, units: Sequence[Target]) -> None:
     for unit in units:
         layout = hooked.layout(hooked.resolve(unit.layer))
-        count = len(unit.vector) if hasattr(unit, "vector") else unit.channel + 1
+        if isinstance(unit, ImageSet):
+            continue
+        count = unit.channel + 1 if isinstance(unit, Unit) else len(unit.vector)
         if count > layout.channels:
             raise LayerNotFoundError(
                 f"Layer {unit.layer!r} has {layout.channels} channels; there is no unit {unit.id!r}."
@@ -152,9 +160,9 @@ def _by_layer(units: Sequence[Target]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _jobs(units: Sequence[Target], group: Sequence[int], seeds: Sequence[int], facets: int) -> list[_Job]:
+def _jobs(units: Sequence[Target], group: Sequence[int], seeds: Sequence[int], owners: int) -> list[_Job]:
     return [
-        _Job(unit, place, local * facets + place % facets, (_hash(units[unit].id), seed))
+        _Job(unit, place, local * owners + place % owners, (_hash(units[unit].id), seed))
         for local, unit in enumerate(group)
         for place, seed in enumerate(seeds)
     ]
@@ -174,15 +182,14 @@ def _make(
     plan: Plan,
     units: Sequence[Target],
     jobs: Sequence[_Job],
-    facets: int,
     bar: "tqdm[Any]",
 ) -> dict[tuple[int, int], _Picture]:
     try:
         batch = synthesise(hooked, plan, [job.owner for job in jobs], [job.start for job in jobs], bar)
     except NonFiniteError as error:
-        names = sorted({units[job.owner // facets].id for job in jobs})
+        names = sorted({units[job.owner // plan.owners].id for job in jobs})
         raise NonFiniteError(f"While visualizing {', '.join(names)}: {error}") from error
-    peaks = _peaks(hooked, units, batch, [job.owner // facets for job in jobs])
+    peaks = _peaks(hooked, plan, units, batch, [job.owner for job in jobs])
     return {
         (job.unit, job.seed): _Picture(
             batch.images[i].cpu().numpy(),
@@ -195,11 +202,18 @@ def _make(
     }
 
 
-def _peaks(hooked: HookedModel, units: Sequence[Target], batch: Batch, owner: Sequence[int]) -> list[float]:
-    layer = units[0].layer
+def _peaks(
+    hooked: HookedModel, plan: Plan, units: Sequence[Target], batch: Batch, owner: Sequence[int]
+) -> list[float]:
+    layer = units[0].layer if plan.response is None else plan.response.layer
     with torch.no_grad():
-        seen = Seen(look(hooked, batch.images, [layer]), batch.images, torch.tensor(owner))
-    return [float(values.max()) for values in responses(seen, units, hooked.layout(layer))]
+        activations = look(hooked, batch.images, [layer])
+    if plan.response is not None:
+        found = plan.response.measure(Seen(activations, batch.images, torch.tensor(list(owner))))
+    else:
+        seen = Seen(activations, batch.images, torch.tensor([one // plan.owners for one in owner]))
+        found = responses(seen, [one for one in units if not isinstance(one, ImageSet)], hooked.layout(layer))
+    return [float(values.max()) for values in found]
 
 
 def _flag(batch: Batch, index: int, peak: float) -> str:

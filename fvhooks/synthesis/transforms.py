@@ -70,3 +70,22 @@ class Affine:
         matrices = torch.stack(rows, 1).to(pictures.device)
         grid = F.affine_grid(matrices, list(pictures.shape), align_corners=False)
         return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Add Gaussian noise, so that nothing finer than it pays.
+
+    Args:
+        deviation: its standard deviation, where pixels are in [0, 1].
+    """
+
+    deviation: float
+
+    def __call__(self, pictures: Pictures, generators: Sequence[torch.Generator]) -> Pictures:
+        """The noisy pictures, not clamped: a clamp has no gradient."""
+        if self.deviation == 0:
+            return pictures
+        size = pictures.shape[1:]
+        noise = torch.stack([torch.randn(size, generator=generator) for generator in generators])
+        return pictures + self.deviation * noise.to(pictures.device)

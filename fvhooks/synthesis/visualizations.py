@@ -11,9 +11,10 @@ import xarray as xr
 from fvhooks.errors import ShapeError
 from fvhooks.images import as_images
 from fvhooks.results import Result
+from fvhooks.synthesis.sets import ImageSet
 from fvhooks.units import Direction, Unit
 
-Target = Unit | Direction
+Target = Unit | Direction | ImageSet
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,7 +77,7 @@ def as_visualizations(units: Sequence[Target], images: Any) -> Visualizations:  
 
 
 def unit_coordinates(units: Sequence[Target]) -> dict[str, Any]:
-    """The `unit` coordinate with `layer` and `channel` beside it (channel −1: a direction)."""
+    """The `unit` coordinate with `layer` and `channel` beside it (channel −1: a direction or a set)."""
     text = [np.array(values, dtype=object) for values in ([u.id for u in units], [u.layer for u in units])]
     channels = np.array([u.channel if isinstance(u, Unit) else -1 for u in units])
     return {"unit": ("unit", text[0]), "layer": ("unit", text[1]), "channel": ("unit", channels)}

@@ -25,7 +25,7 @@ def hooked() -> fv.HookedModel:
 
 
 def plan(hooked: fv.HookedModel, units: Sequence[fv.Unit], steps: int = 12, rate: float = 0.1) -> Plan:
-    def start(generators: Sequence[torch.Generator]) -> FourierImages:
+    def start(generators: Sequence[torch.Generator], _owner: Sequence[int]) -> FourierImages:
         return FourierImages((3, 12, 12), generators, torch.device("cpu"))
 
     term = Activation(units, hooked.layout(units[0].layer))
@@ -73,7 +73,7 @@ def test_transparency_is_high_where_the_unit_looks() -> None:
     looking = fv.attach(TopLeft(), input_shape=(3, 12, 12))
     units = [fv.Unit.logit(0)]
     term = Activation(units, looking.layout("logits"))
-    start = lambda generators: PixelImages((3, 12, 12), generators, torch.device("cpu"))  # noqa: E731
+    start = lambda generators, _owner: PixelImages((3, 12, 12), generators, torch.device("cpu"))  # noqa: E731
     batch = synthesise(looking, Plan(start, [(1.0, term)], Schedule(3, 0.01)), [0], [(0,)])
     assert batch.alpha is not None
     assert batch.alpha[0, :4, :4].min() > 0

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from fvhooks.errors import ShapeError
 from fvhooks.synthesis.images import FourierImages, Parametrization, PixelImages
+from fvhooks.synthesis.phases import PhaseImages
 
 
 def generators(count: int) -> list[torch.Generator]:
@@ -71,3 +73,44 @@ def test_an_empty_spectrum_shows_the_mean_colour() -> None:
     with torch.no_grad():
         start.spectrum.zero_()
     torch.testing.assert_close(start.images()[0, :, 3, 4], torch.tensor([0.2, 0.5, 0.7]))
+
+
+@pytest.mark.parametrize("size", [(3, 12, 17), (1, 8, 8), (3, 9, 9)])
+def test_a_picture_is_shown_as_it_was_given(size: tuple[int, int, int]) -> None:
+    images = torch.rand(2, *size)
+    expected = images.clamp(0.5 / 255, 1 - 0.5 / 255)
+    shown = FourierImages.showing(images, generators(2), decay=1.0).images()
+    torch.testing.assert_close(shown, expected, atol=2e-4, rtol=0)
+    noisy = FourierImages.showing(images, generators(2), noise=1.0).images()
+    assert 1e-3 < (noisy - expected).abs().mean() < 0.1
+
+
+def natural(size: tuple[int, int, int], count: int = 40) -> torch.Tensor:
+    """Pictures of falling spectrum and faint contrast."""
+    fresh = FourierImages(size, generators(count), torch.device("cpu"), mean=[0.4] * size[0]).images()
+    return fresh.detach()
+
+
+@pytest.mark.parametrize("size", [(3, 12, 17), (1, 8, 8), (4, 9, 9)])
+def test_phases_keep_the_magnitudes_of_the_data(size: tuple[int, int, int]) -> None:
+    data = natural(size)
+    magnitude = torch.fft.rfft2(data, norm="ortho").abs().mean(0)
+    pictures = PhaseImages(magnitude, size, generators(40), torch.device("cpu"))
+    found = torch.fft.rfft2(pictures.images().detach(), norm="ortho").abs().square().mean((0, 1)).sqrt()
+    torch.testing.assert_close(pictures.images().mean((0, 2, 3)), data.mean((0, 2, 3)), atol=0.02, rtol=0)
+    inner = magnitude.mean(0) > magnitude.mean() * 0.2  # where the sigmoid's bending does not show
+    ratio = (found / magnitude.mean(0))[inner]
+    assert 0.8 < ratio.median() < 1.25
+    assert not torch.equal(pictures.images()[0], pictures.images()[1])
+    before = pictures.magnitude.clone()
+    pictures.images().square().sum().backward()
+    assert pictures.phase.grad is not None
+    assert pictures.phase.grad.abs().sum() > 0
+    assert torch.equal(pictures.magnitude, before)
+
+
+def test_phases_of_another_size_are_refused() -> None:
+    with pytest.raises(
+        ShapeError, match=r"Expected the spectrum of pictures of \(3, 8, 8\).*collect the store"
+    ):
+        PhaseImages(torch.rand(3, 12, 7), (3, 8, 8), generators(1), torch.device("cpu"))

@@ -3,10 +3,17 @@
 import pytest
 import torch
 
-from fvhooks.synthesis.objectives import Seen
+from fvhooks.synthesis.objectives import Seen, Sum
 from fvhooks.synthesis.objectives.activation import Activation
+from fvhooks.synthesis.objectives.channel_statistics import ChannelStatistics
+from fvhooks.synthesis.objectives.closeness import Closeness
+from fvhooks.synthesis.objectives.diversity import Diversity
+from fvhooks.synthesis.objectives.likelihood import Likelihood
 from fvhooks.synthesis.objectives.pixel_norm import PixelNorm
+from fvhooks.synthesis.objectives.set_response import NearTargets, RaisedChannels
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
+from fvhooks.synthesis.objectives.sparsity import Sparsity
+from fvhooks.synthesis.objectives.style import Style
 from fvhooks.synthesis.objectives.total_variation import TotalVariation
 from fvhooks.units import Direction, Layout, Unit
 
@@ -66,3 +73,79 @@ def test_pixel_norm_is_not_squared() -> None:
     picture = torch.zeros(2, 3, 2, 2)
     picture[0, 0, 0] = torch.tensor([3.0, 4.0])
     assert PixelNorm()(seen(picture)).tolist() == [5.0, 0.0]
+
+
+def test_objectives_are_added_and_weighted() -> None:
+    fires, varies = Activation([Unit("a", 1)], LAYOUT), TotalVariation()
+    pictures = torch.rand(2, 3, 4, 4)
+    look = seen(pictures, [3, 7])  # a single unit is every picture's
+    both = 2 * fires - (varies + PixelNorm()) * 0.5
+    expected = 2 * fires(look) - 0.5 * varies(look) - 0.5 * PixelNorm()(look)
+    torch.testing.assert_close(both(look), expected)
+    assert both.layers == ("a",)
+    assert isinstance(both, Sum)
+    assert [weight for weight, _ in both.terms] == [2.0, -0.5, -0.5]
+
+
+def test_likelihood_is_cross_entropy_of_each_owner() -> None:
+    logits = torch.tensor([[1.0, 2.0, 0.5], [0.0, 3.0, 1.0]])
+    look = Seen({"logits": logits[..., None]}, torch.zeros(2, 3, 4, 4), torch.tensor([1, 0]))
+    got = Likelihood([Unit.logit(0), Unit.logit(2)])(look)
+    torch.testing.assert_close(got, -torch.log_softmax(logits, 1)[[0, 1], [2, 0]])
+
+
+def test_channel_statistics_are_zero_where_they_agree() -> None:
+    values = seen().activations["a"]
+    mean, deviation = values[0].mean(-1), values[0].std(-1, unbiased=False)
+    exact = ChannelStatistics("a", mean, deviation)(seen())
+    assert exact[0].item() == pytest.approx(0, abs=1e-8)
+    assert exact[1].item() == pytest.approx(((values[1].mean(-1) - mean) / deviation).square().mean().item())
+    without = ChannelStatistics("a", mean * 0 + 5, torch.zeros(4).index_fill(0, torch.tensor([2]), 1.0))(
+        seen()
+    )
+    spread = values[0, 2].std(unbiased=False).item() - 1
+    assert without[0].item() == pytest.approx((values[0, 2].mean().item() - 5) ** 2 + spread**2, rel=1e-4)
+
+
+def test_closeness_is_relative_and_blind_to_shifts() -> None:
+    values = seen().activations["a"]
+    means = values.mean(-1)
+    rolled = Seen({"a": values.roll(3, -1)}, torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]))
+    assert Closeness("a", means)(rolled).tolist() == pytest.approx([0, 0], abs=1e-9)
+    assert Closeness("a", 2 * means)(rolled).tolist() == pytest.approx([0.25, 0.25])
+
+
+def test_diversity_couples_only_pictures_of_one_unit() -> None:
+    values = torch.randn(3, 4, 9)
+    values[1] = values[0]
+    look = Seen({"a": values}, torch.zeros(3, 3, 4, 4), torch.tensor([0, 0, 1]))
+    assert Diversity("a")(look).tolist() == pytest.approx([1, 1, 0], abs=1e-6)
+
+
+def test_style_is_blind_to_places() -> None:
+    values = torch.randn(2, 4, 9)
+    shuffled = Seen({"a": values[:, :, torch.randperm(9)]}, torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]))
+    assert Style.of("a", values)(shuffled).tolist() == pytest.approx([0, 0], abs=1e-9)
+    assert Style.of("a", values.flip(0))(shuffled).min() > 0.1
+
+
+def test_set_response_moves_only_the_channels_of_its_own_target() -> None:
+    values = torch.rand(2, 4, 9, requires_grad=True)
+    targets, channels = torch.rand(2, 4) + 0.5, torch.tensor([[0, 1], [2, 3]])
+    look = Seen({"a": values}, torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]))
+    raised = RaisedChannels("a", targets, channels)(look)
+    expected = -(values[0].mean(-1) * targets[0])[:2].sum() / targets[0, :2].square().sum()
+    torch.testing.assert_close(raised[0], expected)
+    raised.sum().backward()
+    assert values.grad is not None
+    assert (values.grad[0, 2:] == 0).all()
+    assert (values.grad[1, :2] == 0).all()
+    near = NearTargets("a", targets, torch.full((4,), 2.0))(look)
+    rest = (values.mean(-1) - targets) / 2
+    torch.testing.assert_close(near, ((rest**2 + 1).sqrt() - 1).mean(1))
+
+
+def test_sparsity_is_the_mean_size() -> None:
+    values = seen().activations["a"] - 30
+    look = Seen({"a": values}, torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]))
+    torch.testing.assert_close(Sparsity("a", 2.0)(look), values.abs().mean((1, 2)) / 2)

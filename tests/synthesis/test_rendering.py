@@ -30,9 +30,9 @@ CLASSES = 3
 def network() -> nn.Module:
     torch.manual_seed(3)
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1),
+        nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)),
         nn.ReLU(),
-        nn.Conv2d(8, 12, 3, stride=2),
+        nn.Sequential(nn.Conv2d(8, 12, 3, stride=2), nn.BatchNorm2d(12)),
         nn.ReLU(),
         nn.Flatten(),
         nn.Linear(300, CLASSES),
@@ -204,7 +204,7 @@ class TestWrongCalls:
     def test_a_store_of_another_model(self, store: fv.Store) -> None:
         other = network()
         with torch.no_grad():
-            other[0].weight += 0.1
+            other[0][0].weight += 0.1
         with pytest.raises(StoreError, match="another model"):
             visualize(attached(other), UNITS[0], store=store)
 
@@ -239,14 +239,14 @@ class TestWrongCalls:
     def test_a_model_that_gives_nan_names_the_units(self) -> None:
         model = network()
         with torch.no_grad():
-            model[2].bias[5] = float("nan")
+            model[2][0].bias[5] = float("nan")
         with pytest.raises(NonFiniteError, match="While visualizing 3:5"):
             visualize(attached(model), fv.Unit("3", 5), recipe="fourier")
 
     def test_a_unit_that_never_fires_is_flagged(self) -> None:
         model = network()
         with torch.no_grad():
-            model[2].bias[5] = -1000
+            model[2][0].bias[5] = -1000
         vis = visualize(attached(model), fv.Unit("3", 5), recipe="fourier")
         assert (vis.data.flag == "nothing changed: no gradient reached the picture").all()
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 
-from fvhooks.synthesis.objectives import Seen
+from fvhooks.synthesis.objectives import Objective, Seen
 from fvhooks.units import Direction, Layout, Unit
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(Objective):
     """Minus the activation of each picture's unit, averaged over positions where the unit names none.
 
     Args:
-        units: one a profile owner, all of one layer.
+        units: one an owner, all of one layer; a single one is every picture's.
         layout: how that layer is laid out.
     """
 
@@ -39,7 +39,7 @@ def responses(
     activations = seen.activations[units[0].layer]
     found = []
     for picture, which in enumerate(seen.owner.tolist()):
-        unit, values = units[which], activations[picture]
+        unit, values = units[which if len(units) > 1 else 0], activations[picture]
         if isinstance(unit, Direction):
             found.append(
                 torch.as_tensor(unit.vector.copy(), device=values.device, dtype=values.dtype) @ values

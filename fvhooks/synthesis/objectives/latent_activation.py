@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 
-from fvhooks.synthesis.objectives import Seen
+from fvhooks.synthesis.objectives import Objective, Seen
 from fvhooks.units import Layout, Unit
 
 
 @dataclass(frozen=True)
-class LatentActivation:
+class LatentActivation(Objective):
     """Minus the activation of each picture's latent; where it is silent, minus what would make it fire.
 
     A latent that is zero at a position has no gradient there, and noise makes few latents fire. At such

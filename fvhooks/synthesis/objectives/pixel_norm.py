@@ -3,13 +3,16 @@
 import torch
 from jaxtyping import Float
 
-from fvhooks.synthesis.objectives import Seen
+from fvhooks.synthesis.objectives import Objective, Seen
 
 
-class PixelNorm:
+class PixelNorm(Objective):
     """Euclidean norm of each picture's pixels, not squared."""
 
-    layers: tuple[str, ...] = ()
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """None: it looks at pixels."""
+        return ()
 
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
         """The loss of each picture."""

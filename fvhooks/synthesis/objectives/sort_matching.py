@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 
 from fvhooks.synthesis.matching import matching_loss
-from fvhooks.synthesis.objectives import Seen
+from fvhooks.synthesis.objectives import Objective, Seen
 
 
 @dataclass(frozen=True)
-class SortMatching:
+class SortMatching(Objective):
     """Sort-matching loss of one layer against each unit's profile.
 
     Args:

@@ -3,16 +3,19 @@
 import torch
 from jaxtyping import Float
 
-from fvhooks.synthesis.objectives import Seen
+from fvhooks.synthesis.objectives import Objective, Seen
 
 
-class TotalVariation:
+class TotalVariation(Objective):
     """Euclidean norm of the differences of neighbours, over four directions, as in VITAL.
 
     The norm is not squared, and the directions are across, down and both diagonals.
     """
 
-    layers: tuple[str, ...] = ()
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """None: it looks at pixels."""
+        return ()
 
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
         """The loss of each picture."""

@@ -23,6 +23,7 @@ class Request:
         units: all of one layer.
         store: statistics of real images, where the caller has them.
         steps: how many, where the caller said so.
+        seeds: how many pictures of each unit.
         facets: how many groups the references of each unit are split into.
         size: (rgb, y, x) of the pictures.
     """
@@ -31,6 +32,7 @@ class Request:
     units: Sequence[Target]
     store: Store | None
     steps: int | None
+    seeds: int
     facets: int
     size: tuple[int, int, int]
 
@@ -48,6 +50,17 @@ class Request:
         """The number of steps that the caller said, or the recipe's own."""
         return default if self.steps is None else self.steps
 
+    def refuse_facets(self, recipe: str) -> None:
+        """For a recipe without references to split.
+
+        Raises:
+            MissingInputError: more than one facet was asked for.
+        """
+        if self.facets != 1:
+            raise MissingInputError(
+                f"Recipe {recipe!r} has no references to split into {self.facets} facets; use 'vital'."
+            )
+
     def need_store(self, recipe: str) -> Store:
         """The store.
 
@@ -56,7 +69,7 @@ class Request:
         """
         if self.store is None:
             raise MissingInputError(
-                f"Recipe {recipe!r} matches real images, so it needs store=…: make one with "
+                f"Recipe {recipe!r} builds on real images, so it needs store=…: make one with "
                 "fvhooks.collect(hooked, dataset, 'stats.zarr', layers=[…]). Recipe 'fourier' needs none."
             )
         return self.store
@@ -64,7 +77,7 @@ class Request:
 
 @runtime_checkable
 class Recipe(Protocol):
-    """From a request to a plan, whose objectives have one owner a unit and facet, the unit first."""
+    """From a request to a plan, whose objectives have `owners` a unit, those of the first unit first."""
 
     def plan(self, request: Request) -> Plan:
         """What the engine shall do."""

@@ -67,7 +67,9 @@ class Vital:
         )
         roll = Roll(round(self.jitter * min(request.size[1:])))
         schedule = Schedule(request.steps_or(self.steps), self.rate)
-        return Plan(lambda generators: start(generators=generators), terms, schedule, [roll])
+        return Plan(
+            lambda generators, _: start(generators=generators), terms, schedule, [roll], owners=request.facets
+        )
 
     def _nodes(self, store: Store, layer: str) -> list[str]:
         stored = [name for name in store.layers if name != LOGITS]

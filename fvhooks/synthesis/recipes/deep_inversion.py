@@ -1,0 +1,105 @@
+"""DeepInversion: pictures that give batch normalisation what it met in training (Yin et al., 2020)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from fvhooks.errors import UnsupportedModelError
+from fvhooks.hooks import HookedModel
+from fvhooks.synthesis.engine import Plan, Schedule, typical_scale
+from fvhooks.synthesis.firing import firing
+from fvhooks.synthesis.images import FourierImages
+from fvhooks.synthesis.objectives import Objective, Sum
+from fvhooks.synthesis.objectives.channel_statistics import ChannelStatistics
+from fvhooks.synthesis.objectives.likelihood import Likelihood
+from fvhooks.synthesis.objectives.total_variation import TotalVariation
+from fvhooks.synthesis.recipes import RECIPES, Request
+from fvhooks.synthesis.transforms import Roll
+from fvhooks.units import LOGITS, Unit
+
+
+@RECIPES.register("deep_inversion")
+@dataclass(frozen=True)
+class DeepInversion:
+    """A picture taken for the class, or that makes the unit fire, with the statistics of training images.
+
+    Batch normalisation remembers mean and variance of each of its channels over the training data, so no
+    store is needed, and a network without it cannot be asked. The original takes the statistics over a batch
+    of pictures in pixel space; here each picture stands alone, over its own positions, in Fourier space.
+
+    Example:
+        >>> DeepInversion(statistics=10.0).statistics
+        10.0
+
+    Args:
+        steps: of Adam.
+        rate: learning rate.
+        decay: amplitude of a coefficient falls as frequency to this power.
+        jitter: largest circular shift, as a fraction of the side.
+        statistics: weight of the statistics of all layers together.
+        first: how many times as much the first layer counts; ten times in the original.
+        variation: weight of the total variation, by pixel.
+    """
+
+    steps: int = 256
+    rate: float = 0.1
+    decay: float = 1.25
+    jitter: float = 0.1
+    statistics: float = 2.0
+    first: float = 1.0
+    variation: float = 1e-4
+
+    def plan(self, request: Request) -> Plan:
+        """Cross-entropy or activation, and one term a batch normalisation."""
+        request.refuse_facets("deep_inversion")
+        norms = _norms(request.hooked, request.layer)
+        counts = [self.first, *[1.0] * (len(norms) - 1)]
+        terms: list[tuple[float, Objective]] = [(1.0, _aim(request)), (self.variation, TotalVariation())]
+        for count, (name, norm) in zip(counts, norms, strict=True):
+            terms.append((self.statistics * count / sum(counts), _statistics(name, norm)))
+        start = partial(FourierImages, request.size, device=request.device, decay=self.decay)
+        return Plan(
+            lambda generators, _: start(generators=generators),
+            terms,
+            Schedule(request.steps_or(self.steps), self.rate),
+            [Roll(round(self.jitter * min(request.size[1:])))],
+        )
+
+
+def _aim(request: Request) -> Objective:
+    units = [unit for unit in request.units if isinstance(unit, Unit)]
+    if request.layer == LOGITS and len(units) == len(request.units):
+        return Likelihood(units)
+    scale = typical_scale(request.hooked, request.layer, request.size)
+    return Sum([(1.0 / scale, firing(request.hooked, request.units))])
+
+
+def _norms(hooked: HookedModel, layer: str) -> Sequence[tuple[str, _BatchNorm]]:
+    """The batch normalisations up to a layer, in the order in which they run."""
+    probe = hooked.probe()
+    last = float("inf") if layer == LOGITS else probe[hooked.resolve(layer)].order
+    found = [
+        (name, module)
+        for name, module in hooked.modules.items()
+        if isinstance(module, _BatchNorm)
+        and module.running_mean is not None
+        and name in probe
+        and probe[name].order <= last
+    ]
+    if not found:
+        raise UnsupportedModelError(
+            f"Recipe 'deep_inversion' matches the running statistics of batch normalisation, of which "
+            f"{type(hooked.model).__name__} has none up to {layer!r}. Use 'vital' or 'maco' with a store."
+        )
+    return sorted(found, key=lambda pair: probe[pair[0]].order)
+
+
+def _statistics(name: str, norm: _BatchNorm) -> ChannelStatistics:
+    """Of what it gives: over the training data its mean is its bias, its standard deviation its weight."""
+    if not norm.affine:
+        ones = torch.ones(norm.num_features)
+        return ChannelStatistics(name, torch.zeros_like(ones), ones)
+    return ChannelStatistics(name, norm.bias.detach(), norm.weight.detach().abs())

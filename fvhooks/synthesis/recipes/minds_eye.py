@@ -1,0 +1,181 @@
+"""The Mind's Eye: what a layer sees in all images of a set (Stergiou, 2021)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from fvhooks.errors import MissingInputError
+from fvhooks.synthesis.crops import reference_crops
+from fvhooks.synthesis.engine import Plan, Response, Schedule, Start
+from fvhooks.synthesis.images import FourierImages
+from fvhooks.synthesis.objectives import Objective, Seen
+from fvhooks.synthesis.objectives.set_response import NearTargets, RaisedChannels
+from fvhooks.synthesis.objectives.sparsity import Sparsity
+from fvhooks.synthesis.objectives.total_variation import TotalVariation
+from fvhooks.synthesis.recipes import RECIPES, Request
+from fvhooks.synthesis.sets import Clusters, ImageSet, find_clusters, mean_activations, strongest_channels
+from fvhooks.synthesis.transforms import Roll
+from fvhooks.units import LOGITS, Unit
+
+STARTS = ("blend", "medoid", "noise")
+
+
+@RECIPES.register("minds_eye")
+@dataclass(frozen=True)
+class MindsEye:
+    """A picture that a layer answers to as it does to the images of a set, or to one group of them a facet.
+
+    One term raises the channels that are most unusual in the set, one keeps all channels near their mean
+    over its most typical images. A unit in the place of a set stands for the images that show it:
+    references of its label, or crops of its top images.
+
+    Example:
+        >>> MindsEye(raise_weight=0.0).near_weight  # inversion only
+        1.0
+
+    Args:
+        channels: how many are raised; by default a tenth of the layer's, 5 to 50.
+        members: images that stand for a group, at most: those nearest to its centre.
+        raise_weight: of the channels that are raised.
+        near_weight: of the distance to the set.
+        penalty_layer: a layer to keep quiet, and by what weight.
+        start: from the weighted "blend" of the members, the "medoid", or "noise".
+        noise: how much of a fresh picture is laid over that, so that seeds differ.
+        steps: of Adam.
+        rate: learning rate.
+        decay: amplitude of a coefficient falls as frequency to this power.
+        jitter: largest circular shift, as a fraction of the side.
+        variation: weight of the total variation, by pixel.
+    """
+
+    channels: int | None = None
+    members: int = 10
+    raise_weight: float = 1.0
+    near_weight: float = 1.0
+    penalty_layer: tuple[str, float] | None = None
+    start: str = "blend"
+    noise: float = 1.0
+    steps: int = 200
+    rate: float = 0.05
+    decay: float = 1.0
+    jitter: float = 0.06
+    variation: float = 1e-4
+
+    def plan(self, request: Request) -> Plan:
+        """The terms over all units, each with one owner a facet."""
+        if self.start not in STARTS:
+            raise MissingInputError(f"Expected start to be one of {STARTS}, got {self.start!r}.")
+        layer = self._layer(request)
+        sets = [self._images(request, unit) for unit in request.units]
+        found = [
+            find_clusters(request.hooked, layer, images, request.facets, self.members) for images in sets
+        ]
+        targets = np.concatenate([clusters.targets for clusters in found])
+        mean, deviation = _usual(request, layer, found)
+        chosen = strongest_channels(targets, self._count(targets.shape[1]), mean, deviation)
+        wanted = torch.from_numpy(targets)
+        raised = RaisedChannels(layer, wanted, torch.from_numpy(chosen))
+        scale = torch.from_numpy(np.maximum(deviation, 1e-3 * float(deviation.max()) + 1e-12))
+        terms: list[tuple[float, Objective]] = [
+            (self.raise_weight, raised),
+            (self.near_weight, NearTargets(layer, wanted, scale)),
+            (self.variation, TotalVariation()),
+        ]
+        if self.penalty_layer is not None:
+            name, weight = self.penalty_layer
+            usual = np.abs(mean_activations(request.hooked, name, sets[0])).mean()
+            terms.append((weight, Sparsity(name, max(float(usual), 1e-6))))
+        starts = torch.cat(
+            [self._starts(clusters, images) for clusters, images in zip(found, sets, strict=True)]
+        )
+        return Plan(
+            self._start(request, starts),
+            terms,
+            Schedule(request.steps_or(self.steps), self.rate, warmup=5),
+            [Roll(round(self.jitter * min(request.size[1:])))],
+            owners=request.facets,
+            response=Response(layer, _likeness(layer, wanted)),
+        )
+
+    def _count(self, channels: int) -> int:
+        return min(channels, self.channels or int(np.clip(channels // 10, 5, 50)))
+
+    @staticmethod
+    def _layer(request: Request) -> str:
+        """The layer of the set; of outputs of the model the deepest that the store has beside them."""
+        if request.layer != LOGITS or isinstance(request.units[0], ImageSet):
+            return request.layer
+        inner = [name for name in request.need_store("minds_eye").layers if name != LOGITS]
+        if not inner:
+            raise MissingInputError("Recipe 'minds_eye' needs a layer before the logits: collect one.")
+        return inner[-1]
+
+    def _images(self, request: Request, unit: object) -> Float[torch.Tensor, "image rgb y x"]:
+        if isinstance(unit, ImageSet):
+            if tuple(unit.images.shape[1:]) != request.size:
+                raise MissingInputError(
+                    f"Expected images of shape {request.size}, got {tuple(unit.images.shape[1:])}. Resize."
+                )
+            images: torch.Tensor = unit.images
+            return images
+        if not isinstance(unit, Unit):
+            raise MissingInputError(
+                "Recipe 'minds_eye' shows a set of images: pass fvhooks.ImageSet(layer, images) or a channel."
+            )
+        store, count = request.need_store("minds_eye"), self.members * request.facets
+        if not unit.is_logit:
+            return reference_crops(request.hooked, store, unit, count)
+        table = store.images_table
+        label = store.label_of_logit(unit.channel)
+        rows = (
+            (table.label.values == label) & (table.split.values == "reference") & (table.error.values == "")
+        )
+        ids = [str(name) for name in table.id.values[np.flatnonzero(rows)[: 5 * count]]]
+        if not ids:
+            raise MissingInputError(f"The store has no reference image of label {label}.")
+        return store.images(ids)
+
+    def _starts(
+        self, clusters: Clusters, images: Float[torch.Tensor, "image rgb y x"]
+    ) -> Float[torch.Tensor, "cluster rgb y x"]:
+        if self.start == "medoid":
+            return images[torch.tensor([int(members[0]) for members in clusters.members])]
+        return clusters.blends(images)
+
+    def _start(self, request: Request, starts: Float[torch.Tensor, "owner rgb y x"]) -> Start:
+        device, decay = request.device, self.decay
+
+        def start(generators: Sequence[torch.Generator], owner: Sequence[int]) -> FourierImages:
+            if self.start == "noise":
+                return FourierImages(request.size, generators, device, decay=decay)
+            shown = starts[list(owner)].to(device)
+            return FourierImages.showing(shown, generators, decay=decay, noise=self.noise)
+
+        return start
+
+
+def _usual(
+    request: Request, layer: str, found: Sequence[Clusters]
+) -> tuple[Float[np.ndarray, " channel"] | None, Float[np.ndarray, " channel"]]:
+    """Mean and standard deviation of each channel over all images of the store, or of the sets alone."""
+    store = request.store
+    if store is not None and layer in store.layers:
+        average = store[layer]["average"]
+        return average.mean("image").values, average.std("image").values
+    means = np.concatenate([clusters.means for clusters in found])
+    several = len(found) > 1 or request.facets > 1
+    return (means.mean(0) if several else None), means.std(0)
+
+
+def _likeness(
+    layer: str, targets: Float[torch.Tensor, "owner channel"]
+) -> Callable[[Seen], list[torch.Tensor]]:
+    def likeness(seen: Seen) -> list[torch.Tensor]:
+        values = seen.activations[layer].mean(-1)
+        wanted = targets.to(values)[seen.owner.to(values.device)]
+        return list(torch.nn.functional.cosine_similarity(values, wanted)[:, None])
+
+    return likeness
