@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,17 @@ from typing import Any
 _TRIM, _MMAP = -1, -3  # glibc's M_TRIM_THRESHOLD and M_MMAP_THRESHOLD
 _KEPT, _LARGEST = 2**30, 2**25  # bytes: what may lie idle, and the largest block that glibc lets lie
 _DEFAULT = 2**17
+_ASKED = "MALLOC_TRIM_THRESHOLD_"
+
+
+class _Users:
+    """How many tasks of this process are inside."""
+
+    def __init__(self) -> None:
+        self.count, self.lock = 0, threading.Lock()
+
+
+_USERS = _Users()
 
 
 @contextmanager
@@ -17,20 +29,25 @@ def memory_kept() -> Iterator[None]:
 
     Dask tells glibc in its workers to hand all freed memory back at once. Each activation of each batch is
     then new memory, which the kernel fills with zeros first: on a CPU half of the time went there. Where
-    the C library is another one nothing is done.
+    nobody has told glibc so, or the C library is another one, nothing is done.
     """
-    library = _glibc()
+    library = _glibc() if os.environ.get(_ASKED, "").isdecimal() else None
     if library is None:
         yield
         return
-    library.mallopt(_TRIM, _KEPT)
-    library.mallopt(_MMAP, _LARGEST)
+    with _USERS.lock:
+        _USERS.count += 1
+        library.mallopt(_TRIM, _KEPT)
+        library.mallopt(_MMAP, _LARGEST)
     try:
         yield
     finally:
-        library.mallopt(_TRIM, _asked_for("MALLOC_TRIM_THRESHOLD_"))
-        library.mallopt(_MMAP, _asked_for("MALLOC_MMAP_THRESHOLD_"))
-        library.malloc_trim(0)
+        with _USERS.lock:
+            _USERS.count -= 1
+            if _USERS.count == 0:
+                library.mallopt(_TRIM, min(int(os.environ[_ASKED]), 2**31 - 1))
+                library.mallopt(_MMAP, _DEFAULT)
+                library.malloc_trim(0)
 
 
 def _glibc() -> Any | None:  # noqa: ANN401 - ctypes
@@ -39,9 +56,3 @@ def _glibc() -> Any | None:  # noqa: ANN401 - ctypes
         return library if library.mallopt and library.malloc_trim else None
     except (AttributeError, OSError, TypeError):  # another C library, or Windows
         return None
-
-
-def _asked_for(variable: str) -> int:
-    """What the process was started with."""
-    said = os.environ.get(variable, "")
-    return min(int(said), 2**31 - 1) if said.isdecimal() else _DEFAULT

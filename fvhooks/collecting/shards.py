@@ -57,21 +57,23 @@ def _collect(
 ) -> Done:
     rows = work.one.rows(work.plan, shard)
     kept, failed = Rows(work, rows), 0
-    with (
-        _ONE_MODEL,
-        _compute_threads(work.threads),
-        torch.no_grad(),
-        closing(_batches(work, rows)) as batches,
-        ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="fvhooks-measure") as pool,
-    ):
+    with ThreadPoolExecutor(
+        work.threads or torch.get_num_threads(), thread_name_prefix="fvhooks-measure"
+    ) as pool:
         sums = ShardSums(work.one, work.plan, work.parts, shard, root, pool.map)
-        for batch in batches:
-            activations, usable = kept.take(batch, pool.map)
-            if summing:
-                sums.update(batch, [activations[spec.name] for spec in work.with_statistics], usable)
-            if notice is not None:
-                notice(len(batch.images), kept.failed - failed)
-            failed = kept.failed
+        with (
+            _ONE_MODEL,
+            _compute_threads(work.threads),
+            torch.no_grad(),
+            closing(_batches(work, rows)) as batches,
+        ):
+            for batch in batches:
+                activations, usable = kept.take(batch, pool.map)
+                if summing:
+                    sums.update(batch, [activations[spec.name] for spec in work.with_statistics], usable)
+                if notice is not None:
+                    notice(len(batch.images), kept.failed - failed)
+                failed = kept.failed
         checksums = kept.write(root, pool.map)
         if summing:
             sums.write()

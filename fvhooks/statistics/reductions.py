@@ -15,7 +15,7 @@ Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """How work is spread over threads: `map`, or an executor's."""
 
 _PART = 4  # images that one thread looks at at a time
-_ROUNDED = 100  # mean² over variance from where float32 leaves fewer than four digits of a difference
+_ROUNDED = 30  # mean² over variance from where a difference of float32 sums loses digits that count
 
 Activations = Float[torch.Tensor, "image channel position"]
 PerChannel = Float[np.ndarray, "image channel"]
@@ -46,7 +46,20 @@ def lows(activations: Activations) -> PerChannel:
 
 def means(activations: Activations) -> PerChannel:
     """The mean of each channel."""
-    return np.asarray(activations.mean(-1).cpu().numpy())
+    return np.asarray(_means(activations).cpu().numpy())
+
+
+def _means(activations: Activations) -> Float[torch.Tensor, "image channel"]:
+    return _by_row(activations, lambda rows: rows.mean(-1))
+
+
+def _by_row(
+    activations: Activations, reduce: Callable[[torch.Tensor], torch.Tensor]
+) -> Float[torch.Tensor, "image channel"]:
+    """Torch shares a single sum out over threads, which changes its last bits: it gets company."""
+    if activations.shape[0] * activations.shape[1] == 1:
+        return reduce(activations.expand(2, -1, -1).contiguous())[:1]
+    return reduce(activations)
 
 
 def deviations(activations: Activations) -> tuple[PerChannel, PerChannel]:
@@ -55,12 +68,14 @@ def deviations(activations: Activations) -> tuple[PerChannel, PerChannel]:
     From the sum of squares, without a copy of the activations; channels whose mean is so far from zero that
     rounding would show are done in two passes.
     """
-    middle = activations.mean(-1)
+    middle = _means(activations)
     level = activations.shape[-1] * middle.square()
-    squares = (torch.linalg.vector_norm(activations, dim=-1).square() - level).clamp(min=0)
+    norms = _by_row(activations, lambda rows: torch.linalg.vector_norm(rows, dim=-1))
+    squares = (norms.square() - level).clamp(min=0)
     close = (squares * _ROUNDED < level).nonzero(as_tuple=True)
     if len(close[0]):
-        squares[close] = (activations[close] - middle[close].unsqueeze(-1)).square().sum(-1)
+        rest = (activations[close] - middle[close].unsqueeze(-1)).square().unsqueeze(0)
+        squares[close] = _by_row(rest, lambda rows: rows.sum(-1))[0]
     return middle.cpu().numpy(), squares.cpu().numpy()
 
 

@@ -65,7 +65,7 @@ def sweep(path: str) -> None:
         return
     for folder, _, names in os.walk(path):  # passes over folders that another process removes meanwhile
         for file in (Path(folder, name) for name in names if name.endswith(".partial")):
-            with suppress(FileNotFoundError):  # it was finished, or removed by another process
+            with suppress(OSError):  # it was finished, or removed by another process, or is not ours
                 if time.time() - file.stat().st_mtime > _ABANDONED:
                     file.unlink()
 

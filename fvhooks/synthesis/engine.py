@@ -166,13 +166,14 @@ def look(
 
 @torch.no_grad()
 def typical_scale(hooked: HookedModel, layer: str, size: tuple[int, int, int]) -> float:
-    """How large the activations of a layer are for pictures of nothing: root of their mean square.
+    """How large the activations of a layer are for pictures of nothing, where they are not zero.
 
-    It makes the weights of objectives mean the same in every layer.
+    The root of their mean square: weights of objectives are then comparable between layers, sparse ones too.
     """
     generators = [torch.Generator().manual_seed(number) for number in range(8)]
     values = look(hooked, FourierImages(size, generators, hooked.device).images(), [layer])[layer]
-    return float(values.square().mean().sqrt().clamp(min=1e-6))
+    firing = values[values != 0]
+    return float(firing.square().mean().sqrt().clamp(min=1e-6)) if len(firing) else 1.0
 
 
 def _as_channels(

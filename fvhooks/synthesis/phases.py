@@ -56,10 +56,21 @@ class PhaseImages:
 
     def images(self) -> Pictures:
         """Inverse transform, colour correlation, and a sigmoid that only bends what is strong."""
-        planes = torch.fft.irfft2(
-            torch.polar(self.magnitude.expand_as(self.phase), self.phase), s=self.size[1:], norm="ortho"
-        )
+        phase = _hermitian(self.phase, self.size[2])
+        coefficients = torch.polar(self.magnitude.expand_as(phase), phase)
+        planes = torch.fft.irfft2(coefficients, s=self.size[1:], norm="ortho")
         return torch.sigmoid(mixed(planes, self.colours) * self.gain + self.offset)
 
     def constrain(self) -> None:
         """Nothing to do: any phase is one."""
+
+
+def _hermitian(
+    phase: Float[torch.Tensor, "picture rgb fy fx"], width: int
+) -> Float[torch.Tensor, "picture rgb fy fx"]:
+    """Opposite phases at opposite frequencies where a half spectrum holds both: else magnitudes change."""
+    opposite = phase.flip(2).roll(1, 2)
+    both = torch.zeros(phase.shape[-1], dtype=torch.bool, device=phase.device)
+    both[0] = True
+    both[-1] |= width % 2 == 0
+    return torch.where(both, (phase - opposite) / 2, phase)

@@ -58,9 +58,9 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
 
     Args:
         hooked: the model.
-        units: what to make pictures of: channels, outputs (`Unit.logit`) or directions.
+        units: what to make pictures of: channels, outputs (`Unit.logit`), directions, or an `ImageSet`.
         recipe: the name of a registered recipe, or one with settings of its own, such as `Vital(steps=500)`.
-        store: statistics of real images; `vital` needs it.
+        store: statistics of real images; "vital" and "maco" need it, and others that no images were given.
         seeds: how many pictures a unit, or which seeds.
         facets: split each unit's references into so many groups; picture `i` follows group `i % facets`.
         steps: instead of the recipe's own number.
@@ -69,7 +69,8 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
 
     Returns:
         `images` (unit, seed, rgb, y, x) in [0, 1], `alpha` (unit, seed, y, x) in [0, 1], `activation`
-        (unit, seed): the unit's strongest response to the finished picture, `loss` (unit, seed, step), and
+        (unit, seed): the unit's strongest response to the finished picture, or for an `ImageSet` the cosine
+        of its mean activations to the set's, `loss` (unit, seed, step), and
         `flag` (unit, seed): empty, or what is wrong with a picture.
 
     Raises:
@@ -89,6 +90,7 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
     size = _size(hooked, store)
     _check_units(hooked, listed)
     results: dict[tuple[int, int], _Picture] = {}
+    name = _name(chosen)
     groups = _by_layer(listed)
     plans = [
         chosen.plan(Request(hooked, [listed[i] for i in group], store, steps, len(numbers), facets, size))
@@ -102,7 +104,7 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
         for plan, group, job in zip(plans, groups, jobs, strict=True):
             for part in _portions(job, batch_size):
                 results |= _make(hooked, plan, [listed[i] for i in group], part, bar)
-    return _gather(listed, numbers, results, _name(chosen), facets)
+    return _gather(listed, numbers, results, name, facets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class ImageSet:
             raise MissingInputError(
                 f"Expected one image or more as (image, rgb, y, x), got shape {tuple(images.shape)}."
             )
-        object.__setattr__(self, "images", images)
+        object.__setattr__(self, "images", images.cpu())
         if not self.name:
             said = hashlib.sha256(images.cpu().numpy().tobytes()).hexdigest()[:8]
             object.__setattr__(self, "name", f"{len(images)} images {said}")
@@ -174,17 +174,17 @@ def _soft(distance: Float[np.ndarray, " member"]) -> Float[np.ndarray, " member"
 def strongest_channels(
     targets: Float[np.ndarray, "cluster channel"],
     count: int,
-    mean: Float[np.ndarray, " channel"] | None = None,
-    deviation: Float[np.ndarray, " channel"] | None = None,
+    mean: Float[np.ndarray, "cluster channel"],
+    deviation: Float[np.ndarray, "cluster channel"],
 ) -> Int[np.ndarray, "cluster top"]:
     """Exactly so many channels a cluster, the strongest first, of equal ones the first.
 
     Args:
         targets: activations that stand for each cluster.
         count: how many.
-        mean: of each channel over all images, so that it counts how unusual an activation is; without it the
-            same strong channels would be chosen for every set.
-        deviation: its standard deviation over all images.
+        mean: what is usual of each channel, so that it counts how unusual an activation is; else the same
+            strong channels would be chosen for every set.
+        deviation: its standard deviation.
     """
-    scores = targets if mean is None or deviation is None else (targets - mean) / np.maximum(deviation, 1e-6)
+    scores = (targets - mean) / np.maximum(deviation, 1e-6)
     return np.argsort(-scores, axis=1, kind="stable")[:, :count]

@@ -52,6 +52,39 @@ def test_batches_leave_no_trace(name: str, cuts: list[int], seed: int) -> None:
 
 
 @every
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_batch_at_once_gives_the_bits_of_single_images(name: str, offset: float, threads: int) -> None:
+    values, before = _values(name, 7, 1) - 100 + offset, torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        single, whole = _seen(name, values), _empty(name)
+        whole.add(whole.measure(values))
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(single.state, whole.state)
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_one_large_channel_alone_has_the_bits_of_a_batch(offset: float) -> None:
+    """Torch shares a single sum of that size out over its threads."""
+    values, before = torch.rand(3, 1, 40_000) + offset, torch.get_num_threads()
+    states = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            single, whole = (STATISTICS["moments"].about(Subject(1)) for _ in range(2))
+            single.update(values)
+            whole.add(whole.measure(values))
+            states += [single.state, whole.state]
+    finally:
+        torch.set_num_threads(before)
+    assert all(np.array_equal(states[0], state) for state in states[1:])
+    exact = values.double().numpy().var()
+    assert states[0][1, 0] / 120_000 == pytest.approx(exact, rel=1e-4)
+
+
+@every
 @given(order=st.permutations(range(8)), seed=st.integers(0, 9))
 @settings(max_examples=25, deadline=None)
 def test_the_order_of_images_changes_rounding_alone(name: str, order: list[int], seed: int) -> None:

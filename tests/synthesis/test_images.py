@@ -102,11 +102,19 @@ def test_phases_keep_the_magnitudes_of_the_data(size: tuple[int, int, int]) -> N
     ratio = (found / magnitude.mean(0))[inner]
     assert 0.8 < ratio.median() < 1.25
     assert not torch.equal(pictures.images()[0], pictures.images()[1])
+    planes = torch.fft.rfft2(logits_of(pictures), norm="ortho").abs()
+    torch.testing.assert_close(planes, pictures.magnitude.expand_as(planes), rtol=1e-3, atol=1e-4)
     before = pictures.magnitude.clone()
     pictures.images().square().sum().backward()
     assert pictures.phase.grad is not None
     assert pictures.phase.grad.abs().sum() > 0
     assert torch.equal(pictures.magnitude, before)
+
+
+def logits_of(pictures: PhaseImages) -> torch.Tensor:
+    """The planes that a picture was mixed from."""
+    mixed = (torch.logit(pictures.images().detach().double()) - pictures.offset) / pictures.gain
+    return torch.einsum("ij,njyx->niyx", torch.linalg.inv(pictures.colours).double(), mixed).float()
 
 
 def test_phases_of_another_size_are_refused() -> None:

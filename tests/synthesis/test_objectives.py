@@ -133,14 +133,16 @@ def test_set_response_moves_only_the_channels_of_its_own_target() -> None:
     values = torch.rand(2, 4, 9, requires_grad=True)
     targets, channels = torch.rand(2, 4) + 0.5, torch.tensor([[0, 1], [2, 3]])
     look = Seen({"a": values}, torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]))
-    raised = RaisedChannels("a", targets, channels)(look)
-    expected = -(values[0].mean(-1) * targets[0])[:2].sum() / targets[0, :2].square().sum()
+    centre, scale = torch.full((2, 4), 0.2), torch.full((2, 4), 2.0)
+    raised = RaisedChannels("a", targets, channels, centre, scale)(look)
+    theirs = targets[0, :2] - 0.2
+    expected = -((values[0].mean(-1)[:2] - 0.2) * theirs).sum() / theirs.square().sum()
     torch.testing.assert_close(raised[0], expected)
     raised.sum().backward()
     assert values.grad is not None
     assert (values.grad[0, 2:] == 0).all()
     assert (values.grad[1, :2] == 0).all()
-    near = NearTargets("a", targets, torch.full((4,), 2.0))(look)
+    near = NearTargets("a", targets, scale)(look)
     rest = (values.mean(-1) - targets) / 2
     torch.testing.assert_close(near, ((rest**2 + 1).sqrt() - 1).mean(1))
 
@@ -148,4 +150,5 @@ def test_set_response_moves_only_the_channels_of_its_own_target() -> None:
 def test_sparsity_is_the_mean_size() -> None:
     values = seen().activations["a"] - 30
     look = Seen({"a": values}, torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]))
-    torch.testing.assert_close(Sparsity("a", 2.0)(look), values.abs().mean((1, 2)) / 2)
+    expected = values.abs().mean((1, 2)) / torch.tensor([2.0, 4.0])
+    torch.testing.assert_close(Sparsity("a", torch.tensor([2.0, 4.0]))(look), expected)

@@ -56,9 +56,10 @@ def test_equal_images_have_equal_weights(hooked: fv.HookedModel) -> None:
 
 def test_exactly_so_many_channels_under_ties() -> None:
     targets = np.array([[0.0, 2.0, 2.0, 2.0, 0.0], [0.0] * 5], np.float32)
-    assert strongest_channels(targets, 2).tolist() == [[1, 2], [0, 1]]
-    unusual = strongest_channels(targets, 1, np.array([0, 2, 2, 1, 0.0]), np.ones(5))
-    assert unusual[0].tolist() == [3]
+    plain, ones = np.zeros_like(targets), np.ones_like(targets)
+    assert strongest_channels(targets, 2, plain, ones).tolist() == [[1, 2], [0, 1]]
+    mean = np.array([[0, 2, 2, 1, 0]] * 2, np.float32)
+    assert strongest_channels(targets, 1, mean, ones)[0].tolist() == [3]
 
 
 def test_too_few_images_for_groups(hooked: fv.HookedModel) -> None:
@@ -116,5 +117,8 @@ def test_wrong_starts_sizes_and_targets(hooked: fv.HookedModel) -> None:
         fv.visualize(hooked, fv.ImageSet("1", torch.rand(2, 3, 9, 9)), "minds_eye", show_progress=False)
     with pytest.raises(MissingInputError, match="shows a set of images"):
         fv.visualize(hooked, fv.Direction("1", np.ones(3), "d"), "minds_eye", show_progress=False)
+    both = [fv.ImageSet("1", coloured()), fv.Unit("1", 0)]
+    with pytest.raises(MissingInputError, match="sets of images or units of a layer, got both"):
+        fv.visualize(hooked, both, "minds_eye", show_progress=False)
     with pytest.raises(MissingInputError, match="does not fire: show it with recipe='minds_eye'"):
         fv.visualize(hooked, fv.ImageSet("1", coloured()), "fourier", show_progress=False)

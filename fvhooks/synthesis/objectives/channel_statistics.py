@@ -32,9 +32,10 @@ class ChannelStatistics(Objective):
 
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
         """The loss of each picture."""
-        moving = self.deviation > 0
-        values = seen.activations[self.layer][:, moving]
-        mean, scale = self.mean[moving].to(values), self.deviation[moving].to(values)
+        values = seen.activations[self.layer]
+        moving = (self.deviation > 0).to(values.device)
+        mean, scale = self.mean.to(values)[moving], self.deviation.to(values)[moving]
+        values = values[:, moving]
         shift = (values.mean(-1) - mean) / scale
         spread = torch.sqrt(values.var(-1, unbiased=False) + 1e-12) / scale - 1
         return (shift.square() + spread.square()).mean(1)

@@ -29,6 +29,7 @@ class Closeness(Objective):
 
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
         """The loss of each picture."""
-        wanted = self.means.to(seen.activations[self.layer])[seen.owner]
-        distance = (seen.activations[self.layer].mean(-1) - wanted).square().sum(1)
+        values = seen.activations[self.layer]
+        wanted = self.means.to(values)[seen.owner.to(values.device)]
+        distance = (values.mean(-1) - wanted).square().sum(1)
         return distance / wanted.square().sum(1).clamp(min=1e-12)

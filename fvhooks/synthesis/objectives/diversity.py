@@ -13,7 +13,7 @@ class Diversity(Objective):
     """Mean cosine similarity of a picture's style to that of its unit's other pictures (Olah et al., 2017).
 
     Style is the Gram matrix of a layer's channels. It couples the pictures of a unit that are in one batch:
-    choose `batch_size` as a multiple of the number of seeds. A picture alone has a loss of zero.
+    make one unit at a time, with a `batch_size` of the number of seeds. A picture alone has a loss of zero.
 
     Args:
         layer: whose channels.

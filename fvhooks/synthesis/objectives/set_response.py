@@ -12,17 +12,22 @@ from fvhooks.synthesis.objectives import Objective, Seen
 class RaisedChannels(Objective):
     """Minus the product of the picture's and the target's activations over chosen channels.
 
-    Relative to the target's with itself: −1 says that they are as strong as the target's.
+    Both as differences from what is usual, in units of the usual deviation, and relative to the target's with
+    itself: −1 says that the channels are as unusual as the target's.
 
     Args:
         layer: whose mean activations.
         targets: of each owner.
         channels: of each owner, which count.
+        centre: what is usual, of each owner; zero where nothing is known.
+        scale: its deviation.
     """
 
     layer: str
     targets: Float[torch.Tensor, "owner channel"]
     channels: Int[torch.Tensor, "owner top"]
+    centre: Float[torch.Tensor, "owner channel"]
+    scale: Float[torch.Tensor, "owner channel"]
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -33,9 +38,10 @@ class RaisedChannels(Objective):
         """The loss of each picture."""
         values = seen.activations[self.layer].mean(-1)
         owner = seen.owner.to(values.device)
-        wanted = self.targets.to(values)[owner]
+        centre, scale = self.centre.to(values)[owner], self.scale.to(values)[owner]
         chosen = self.channels.to(values.device)[owner]
-        theirs, ours = wanted.gather(1, chosen), values.gather(1, chosen)
+        theirs = ((self.targets.to(values)[owner] - centre) / scale).gather(1, chosen)
+        ours = ((values - centre) / scale).gather(1, chosen)
         return -(ours * theirs).sum(1) / theirs.square().sum(1).clamp(min=1e-12)
 
 
@@ -46,12 +52,12 @@ class NearTargets(Objective):
     Args:
         layer: whose mean activations.
         targets: of each owner.
-        scale: of each channel; a difference of one scale costs 0.41.
+        scale: of each owner's channels; a difference of one scale costs 0.41.
     """
 
     layer: str
     targets: Float[torch.Tensor, "owner channel"]
-    scale: Float[torch.Tensor, " channel"]
+    scale: Float[torch.Tensor, "owner channel"]
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -61,5 +67,6 @@ class NearTargets(Objective):
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
         """The loss of each picture."""
         values = seen.activations[self.layer].mean(-1)
-        rest = (values - self.targets.to(values)[seen.owner.to(values.device)]) / self.scale.to(values)
+        owner = seen.owner.to(values.device)
+        rest = (values - self.targets.to(values)[owner]) / self.scale.to(values)[owner]
         return (torch.sqrt(rest.square() + 1) - 1).mean(1)

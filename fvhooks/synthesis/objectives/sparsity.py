@@ -14,11 +14,11 @@ class Sparsity(Objective):
 
     Args:
         layer: which.
-        scale: what to divide by, such as the mean over real images.
+        scale: what to divide by, of each owner, such as the mean over real images.
     """
 
     layer: str
-    scale: float = 1.0
+    scale: Float[torch.Tensor, " owner"]
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -27,4 +27,5 @@ class Sparsity(Objective):
 
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
         """The loss of each picture."""
-        return seen.activations[self.layer].abs().mean((1, 2)) / self.scale
+        values = seen.activations[self.layer].abs().mean((1, 2))
+        return values / self.scale.to(values)[seen.owner.to(values.device)]

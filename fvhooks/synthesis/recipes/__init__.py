@@ -58,7 +58,8 @@ class Request:
         """
         if self.facets != 1:
             raise MissingInputError(
-                f"Recipe {recipe!r} has no references to split into {self.facets} facets; use 'vital'."
+                f"Recipe {recipe!r} has no references to split into {self.facets} facets; use 'vital' or "
+                "'minds_eye'."
             )
 
     def need_store(self, recipe: str) -> Store:

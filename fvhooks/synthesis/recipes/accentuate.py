@@ -8,13 +8,15 @@ import torch
 from jaxtyping import Float
 
 from fvhooks.errors import MissingInputError
+from fvhooks.hooks import HookedModel
 from fvhooks.images import as_images
-from fvhooks.synthesis.engine import Plan, Schedule, look
+from fvhooks.synthesis.engine import Plan, Schedule, typical_scale
 from fvhooks.synthesis.firing import firing
 from fvhooks.synthesis.images import FourierImages
 from fvhooks.synthesis.objectives import Objective
 from fvhooks.synthesis.objectives.closeness import Closeness
 from fvhooks.synthesis.recipes import RECIPES, Request
+from fvhooks.synthesis.sets import mean_activations
 from fvhooks.synthesis.transforms import Affine
 from fvhooks.units import LOGITS, Unit
 
@@ -36,7 +38,7 @@ class Accentuate:
         rate: learning rate.
         decay: amplitude of a coefficient changes as frequency to minus this power.
         closeness: weight of what keeps the picture what it is, against the activation.
-        anchors: layers in which it is kept; by default those of the store, or the unit's own.
+        anchors: layers in which it is kept; by default those of the store before the unit's own, or that one.
         transform: what the model sees of a picture at each step.
     """
 
@@ -49,17 +51,18 @@ class Accentuate:
     transform: Affine = field(default_factory=lambda: Affine(shift=0.03, scale=(0.97, 1.05), rotate=3.0))
 
     def plan(self, request: Request) -> Plan:
-        """The activation relative to what the layer gives for the images, and closeness in each anchor."""
+        """The activation relative to what the layer gives for noise, and closeness in each anchor."""
         request.refuse_facets("accentuate")
         seeds = self._seeds(request)
         owners = len(seeds) // len(request.units)
         anchors = self._anchors(request)
-        with torch.no_grad():
-            seen = look(request.hooked, seeds, list(dict.fromkeys([*anchors, request.layer])))
-        scale = float(seen[request.layer].square().mean().sqrt().clamp(min=1e-6))
+        scale = typical_scale(request.hooked, request.layer, request.size)
         targets = [unit for unit in request.units for _ in range(owners)]
         terms: list[tuple[float, Objective]] = [(1.0 / scale, firing(request.hooked, targets))]
-        terms += [(self.closeness / len(anchors), Closeness(name, seen[name].mean(-1))) for name in anchors]
+        terms += [
+            (self.closeness / len(anchors), Closeness(name, _means(request.hooked, name, seeds)))
+            for name in anchors
+        ]
         decay = self.decay
         return Plan(
             lambda generators, owner: FourierImages.showing(seeds[list(owner)], generators, decay=decay),
@@ -73,8 +76,10 @@ class Accentuate:
         if self.anchors is not None:
             return self.anchors
         stored = [] if request.store is None else [name for name in request.store.layers if name != LOGITS]
-        if request.layer in stored:
-            stored = stored[: stored.index(request.layer)] or stored[:1]
+        probe, hooked = request.hooked.probe(), request.hooked
+        if request.layer != LOGITS:
+            last = probe[hooked.resolve(request.layer)].order
+            stored = [name for name in stored if probe[name].order < last]
         return stored or [request.layer]
 
     def _seeds(self, request: Request) -> Float[torch.Tensor, "owner rgb y x"]:
@@ -89,11 +94,17 @@ class Accentuate:
         store = request.need_store("accentuate")
         found = []
         for unit in request.units:
-            if not isinstance(unit, Unit):
+            if not isinstance(unit, Unit) or unit.position is not None:
                 raise MissingInputError(
-                    f"The store knows no top images of a direction such as {unit.id!r}; say which "
+                    f"The store knows top images of whole channels, not of {unit.id!r}; say which "
                     "pictures to begin from: recipe=Accentuate(images=…)."
                 )
             top = store.top_images(unit, k=request.seeds, split="reference")
             found.append(store.images([str(name) for name in top.id.values]))
         return torch.cat(found).to(request.device)
+
+
+def _means(
+    hooked: HookedModel, layer: str, images: Float[torch.Tensor, "owner rgb y x"]
+) -> Float[torch.Tensor, "owner channel"]:
+    return torch.from_numpy(mean_activations(hooked, layer, images))

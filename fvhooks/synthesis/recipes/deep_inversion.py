@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from jaxtyping import Float
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fvhooks.errors import UnsupportedModelError
@@ -58,8 +59,8 @@ class DeepInversion:
         norms = _norms(request.hooked, request.layer)
         counts = [self.first, *[1.0] * (len(norms) - 1)]
         terms: list[tuple[float, Objective]] = [(1.0, _aim(request)), (self.variation, TotalVariation())]
-        for count, (name, norm) in zip(counts, norms, strict=True):
-            terms.append((self.statistics * count / sum(counts), _statistics(name, norm)))
+        for count, norm in zip(counts, norms, strict=True):
+            terms.append((self.statistics * count / sum(counts), norm))
         start = partial(FourierImages, request.size, device=request.device, decay=self.decay)
         return Plan(
             lambda generators, _: start(generators=generators),
@@ -71,35 +72,39 @@ class DeepInversion:
 
 def _aim(request: Request) -> Objective:
     units = [unit for unit in request.units if isinstance(unit, Unit)]
-    if request.layer == LOGITS and len(units) == len(request.units):
+    several = request.hooked.layout(request.layer).channels > 1
+    if request.layer == LOGITS and several and len(units) == len(request.units):
         return Likelihood(units)
     scale = typical_scale(request.hooked, request.layer, request.size)
     return Sum([(1.0 / scale, firing(request.hooked, request.units))])
 
 
-def _norms(hooked: HookedModel, layer: str) -> Sequence[tuple[str, _BatchNorm]]:
-    """The batch normalisations up to a layer, in the order in which they run."""
+def _norms(hooked: HookedModel, layer: str) -> Sequence[ChannelStatistics]:
+    """What each batch normalisation up to a layer gives over the training data, in network order."""
     probe = hooked.probe()
     last = float("inf") if layer == LOGITS else probe[hooked.resolve(layer)].order
-    found = [
-        (name, module)
-        for name, module in hooked.modules.items()
-        if isinstance(module, _BatchNorm)
-        and module.running_mean is not None
-        and name in probe
-        and probe[name].order <= last
-    ]
+    found = {}
+    for name, module in hooked.modules.items():
+        if not isinstance(module, _BatchNorm) or module.running_var is None:
+            continue
+        place = name if type(module).forward is _BatchNorm.forward else f"{name}.drop"  # timm's activate, too
+        if place in probe and probe[place].order <= last and probe.layout(place).positions > 1:
+            statistics = _statistics(place, module, module.running_var)
+            if bool((statistics.deviation > 0).any()):
+                found[probe[place].order] = statistics
     if not found:
         raise UnsupportedModelError(
             f"Recipe 'deep_inversion' matches the running statistics of batch normalisation, of which "
             f"{type(hooked.model).__name__} has none up to {layer!r}. Use 'vital' or 'maco' with a store."
         )
-    return sorted(found, key=lambda pair: probe[pair[0]].order)
+    return [found[order] for order in sorted(found)]
 
 
-def _statistics(name: str, norm: _BatchNorm) -> ChannelStatistics:
-    """Of what it gives: over the training data its mean is its bias, its standard deviation its weight."""
-    if not norm.affine:
-        ones = torch.ones(norm.num_features)
-        return ChannelStatistics(name, torch.zeros_like(ones), ones)
-    return ChannelStatistics(name, norm.bias.detach(), norm.weight.detach().abs())
+def _statistics(layer: str, norm: _BatchNorm, variance: Float[torch.Tensor, " channel"]) -> ChannelStatistics:
+    """Over the training data its mean is its bias, its deviation its weight, less what `eps` takes."""
+    deviation = torch.sqrt(variance / (variance + norm.eps)).float()
+    mean = torch.zeros_like(deviation)
+    if norm.affine:
+        mean, deviation = norm.bias.detach().float(), deviation * norm.weight.detach().abs().float()
+    silent = deviation < 1e-3 * deviation.max()
+    return ChannelStatistics(layer, mean, deviation.masked_fill(silent, 0.0))

@@ -9,17 +9,18 @@ from jaxtyping import Float
 
 from fvhooks.errors import MissingInputError
 from fvhooks.synthesis.crops import reference_crops
-from fvhooks.synthesis.engine import Plan, Response, Schedule, Start
+from fvhooks.synthesis.engine import Plan, Response, Schedule, Start, look
 from fvhooks.synthesis.images import FourierImages
 from fvhooks.synthesis.objectives import Objective, Seen
 from fvhooks.synthesis.objectives.set_response import NearTargets, RaisedChannels
 from fvhooks.synthesis.objectives.sparsity import Sparsity
 from fvhooks.synthesis.objectives.total_variation import TotalVariation
 from fvhooks.synthesis.recipes import RECIPES, Request
-from fvhooks.synthesis.sets import Clusters, ImageSet, find_clusters, mean_activations, strongest_channels
+from fvhooks.synthesis.sets import Clusters, ImageSet, find_clusters, strongest_channels
 from fvhooks.synthesis.transforms import Roll
 from fvhooks.units import LOGITS, Unit
 
+_FEW = 16
 STARTS = ("blend", "medoid", "noise")
 
 
@@ -68,26 +69,28 @@ class MindsEye:
         """The terms over all units, each with one owner a facet."""
         if self.start not in STARTS:
             raise MissingInputError(f"Expected start to be one of {STARTS}, got {self.start!r}.")
+        of_sets = isinstance(request.units[0], ImageSet)
+        if any(isinstance(unit, ImageSet) != of_sets for unit in request.units):
+            raise MissingInputError("Expected sets of images or units of a layer, got both: make two calls.")
         layer = self._layer(request)
         sets = [self._images(request, unit) for unit in request.units]
         found = [
             find_clusters(request.hooked, layer, images, request.facets, self.members) for images in sets
         ]
         targets = np.concatenate([clusters.targets for clusters in found])
-        mean, deviation = _usual(request, layer, found)
-        chosen = strongest_channels(targets, self._count(targets.shape[1]), mean, deviation)
-        wanted = torch.from_numpy(targets)
-        raised = RaisedChannels(layer, wanted, torch.from_numpy(chosen))
-        scale = torch.from_numpy(np.maximum(deviation, 1e-3 * float(deviation.max()) + 1e-12))
+        usual = [_usual(request, layer, clusters) for clusters in found]
+        centre, scale = (np.repeat(np.stack(part), request.facets, 0) for part in zip(*usual, strict=True))
+        chosen = strongest_channels(targets, self._count(targets.shape[1]), centre, scale)
+        wanted, middle, spread = (torch.from_numpy(part) for part in (targets, centre, scale))
         terms: list[tuple[float, Objective]] = [
-            (self.raise_weight, raised),
-            (self.near_weight, NearTargets(layer, wanted, scale)),
+            (self.raise_weight, RaisedChannels(layer, wanted, torch.from_numpy(chosen), middle, spread)),
+            (self.near_weight, NearTargets(layer, wanted, spread)),
             (self.variation, TotalVariation()),
         ]
         if self.penalty_layer is not None:
             name, weight = self.penalty_layer
-            usual = np.abs(mean_activations(request.hooked, name, sets[0])).mean()
-            terms.append((weight, Sparsity(name, max(float(usual), 1e-6))))
+            sizes = [_size(request, name, images) for images in sets for _ in range(request.facets)]
+            terms.append((weight, Sparsity(name, torch.tensor(sizes))))
         starts = torch.cat(
             [self._starts(clusters, images) for clusters, images in zip(found, sets, strict=True)]
         )
@@ -97,7 +100,7 @@ class MindsEye:
             Schedule(request.steps_or(self.steps), self.rate, warmup=5),
             [Roll(round(self.jitter * min(request.size[1:])))],
             owners=request.facets,
-            response=Response(layer, _likeness(layer, wanted)),
+            response=Response(layer, _likeness(layer, wanted)) if of_sets else None,
         )
 
     def _count(self, channels: int) -> int:
@@ -158,16 +161,30 @@ class MindsEye:
 
 
 def _usual(
-    request: Request, layer: str, found: Sequence[Clusters]
-) -> tuple[Float[np.ndarray, " channel"] | None, Float[np.ndarray, " channel"]]:
-    """Mean and standard deviation of each channel over all images of the store, or of the sets alone."""
+    request: Request, layer: str, clusters: Clusters
+) -> tuple[Float[np.ndarray, " channel"], Float[np.ndarray, " channel"]]:
+    """Mean and deviation of each channel over all images of the store, or over a set that has groups.
+
+    A single group and no store say nothing of what is usual: zero, and the same scale for all channels.
+    """
     store = request.store
     if store is not None and layer in store.layers:
         average = store[layer]["average"]
-        return average.mean("image").values, average.std("image").values
-    means = np.concatenate([clusters.means for clusters in found])
-    several = len(found) > 1 or request.facets > 1
-    return (means.mean(0) if several else None), means.std(0)
+        mean, deviation = average.mean("image").values, average.std("image").values
+    elif request.facets > 1:
+        mean, deviation = clusters.means.mean(0), clusters.means.std(0)
+    else:
+        size = np.sqrt(np.square(clusters.means).mean(dtype=np.float64))
+        mean, deviation = np.zeros(clusters.means.shape[1]), np.full(clusters.means.shape[1], size)
+    least = max(0.05 * float(np.abs(clusters.targets).mean()), 1e-6)
+    return mean.astype(np.float32), np.maximum(deviation, least).astype(np.float32)
+
+
+@torch.no_grad()
+def _size(request: Request, layer: str, images: Float[torch.Tensor, "image rgb y x"]) -> float:
+    """Mean absolute activation of a layer for a few images."""
+    few = images[:_FEW].to(request.device)
+    return max(float(look(request.hooked, few, [layer])[layer].abs().mean()), 1e-6)
 
 
 def _likeness(
