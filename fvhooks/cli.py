@@ -146,6 +146,12 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
         "--attributor", metavar="NAME", help=f"{ATTRIBUTORS} (default: LayerGradientXActivation)"
     )
     parser.add_argument("--sample", action="store_true", help="keep one position's activations of each image")
+    parser.add_argument(
+        "--keep",
+        choices=("all", "top"),
+        default=argparse.SUPPRESS,
+        help="of each image: everything (default), or each channel's strongest images alone",
+    )
     parser.add_argument("--repair", action="store_true", help="collect again what is damaged")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=_collect)
@@ -179,6 +185,7 @@ def _collect(options: argparse.Namespace) -> int:
 
     hooked, dataset = model_of(options.model, device=options.device), dataset_of(options.data)
     given = {name: getattr(options, name) for name in _PASSED_ON if hasattr(options, name)}
+    given |= {"keep": options.keep} if hasattr(options, "keep") else {}
     given |= {name: True for name in ("sample", "repair") if getattr(options, name)}
     if options.relevance is not None:
         given["relevance"] = options.relevance

@@ -23,6 +23,7 @@ _BROKEN = "The recipe gave no numbers for parts of these pictures; they are show
 _NO_STORE = "No store was given, so that nothing natural stands beside the pictures."
 _NO_IMAGES = "No data set is attached to the store: its top images are named, not shown."
 _NO_DIRECTIONS = "The store keeps no statistics of directions."
+_TOP_ALONE = "The store keeps the strongest images of each channel alone (keep='top'), no histogram of all."
 _ANYWHERE = "The picture is of one position; natural peaks are those of the channel at any position."
 
 
@@ -135,7 +136,12 @@ def _natural(store: Statistics, data: xr.Dataset) -> dict[str, Any]:
     images, exceeds, notes = np.zeros(count, np.int64), np.full(own.shape, np.nan), data["note"].values.copy()
     for layer, members in _by_layer(data).items():
         channels = [unit.channel for _, unit in members]
-        peaks = store[layer]["peak"].isel(channel=channels).transpose("channel", "image").values
+        statistics = store[layer]
+        if "peak" not in statistics:
+            for index, _ in members:
+                notes[index] = f"{notes[index]} {_TOP_ALONE}".strip()
+            continue
+        peaks = statistics["peak"].isel(channel=channels).transpose("channel", "image").values
         for (index, unit), values in zip(members, peaks, strict=True):
             finite = np.sort(values[np.isfinite(values)].astype(np.float64))
             images[index] = len(finite)

@@ -50,6 +50,8 @@ class CollectionOptions(TypedDict, total=False):
         repair: first read everything that is done, and collect again what is damaged.
         factory: makes the same model on a client's workers, in place of sending it to each of them once.
         device: where a client's workers run the model, such as "cuda"; as it is here where not given.
+        keep: "all" keeps what each channel does on every image; "top" its 64 strongest images of each split
+            alone, beside all that has no image dimension: thousands of times smaller on disk.
         sample: keep the activations at one position of each image too: of all layers, or of those named.
         relevance: keep the relevance of each channel too, for the output of each image's "label" or for the
             model's "prediction"; NaN where an image has no label that is an output. An attributor here is
@@ -72,6 +74,7 @@ class CollectionOptions(TypedDict, total=False):
     repair: bool
     factory: Callable[[], HookedModel] | None
     device: str | None
+    keep: Literal["all", "top"]
     sample: bool | Sequence[str]
     relevance: Literal["label", "prediction"] | Attributor | None
     attributor: Attributor | None
@@ -181,7 +184,7 @@ def _fold(work: Work) -> int | None:
             return None
         if not isinstance(error, DamagedPartError):
             raise
-        shard = error.shard(work.plan)
+        shard = error.shard
         _log.warning("What shard %d summed up is damaged; it is collected again.", shard)
         forget(root, work.one, work.plan, shard)
         return shard

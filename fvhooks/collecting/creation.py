@@ -115,14 +115,14 @@ def create_ledger(root: zarr.Group, one: Pass, plan: Plan, names: Sequence[str])
         plan: which shards there are.
         names: the objects that each shard writes.
     """
-    group = root.require_group(f"ledger/{one.path}")
-    write_text(group, "object", names, "object")
+    group, columns = root.require_group(f"ledger/{one.path}"), [*names] or [schema.NO_OBJECT]
+    write_text(group, "object", columns, "object")
     with suppress(ContainsArrayError):
         group.create_array(
             "checksum",
-            shape=(len(one.shards(plan)), len(names)),
+            shape=(len(one.shards(plan)), len(columns)),
             dtype="int64",
-            chunks=(1, len(names)),
+            chunks=(1, len(columns)),
             fill_value=schema.NOT_DONE,
             dimension_names=("shard", "object"),
         )

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from fvhooks.collecting.earlier import Earlier
 from fvhooks.collecting.partials import Part, has_images
+from fvhooks.collecting.tops import read_tops
 from fvhooks.statistics import Statistic
 from fvhooks.store import schema
 from fvhooks.store.ledgers import array_of
@@ -46,13 +47,16 @@ def fold(root: zarr.Group, one: Pass, plan: Plan, parts: Sequence[Part], layers:
         else:
             _fold_whole(root, one, plan, part, earlier)
     for spec in layers:
-        fold_peaks(root, plan, spec)
+        if spec.keep == schema.ALL:
+            fold_peaks(root, plan, spec)
+        else:
+            fold_tops(root, one, plan, spec)
 
 
 def _fold_whole(root: zarr.Group, one: Pass, plan: Plan, part: Part, earlier: Earlier) -> None:
     total = earlier.of_all(part)
     for shard in one.shards(plan):
-        total = _merged(total, part.read(root, one, shard))
+        total = _merged(total, part.read(root, one, plan, shard))
     for home, subject, statistic in zip(part.homes, part.subjects, total, strict=True):
         about = {"over": _words(part), "count": statistic.count, **part.kind.notes}
         if subject.size is not None:
@@ -76,7 +80,7 @@ def _fold_groups(root: zarr.Group, one: Pass, plan: Plan, part: Part, earlier: E
         for group in groups:
             total = earlier.of_group(part, int(plan.groups[group]))
             for number in numbers[group]:
-                total = _merged(total, part.read(root, one, number))
+                total = _merged(total, part.read(root, one, plan, number))
             totals.append(total)
         counts[start : groups.stop] = [total[0].count for total in totals]
         for place, found in enumerate(zip(*totals, strict=True)):
@@ -145,6 +149,27 @@ def fold_peaks(root: zarr.Group, plan: Plan, spec: LayerSpec) -> None:
     path = schema.layer_path(spec.name)
     _keep(root, path, "active_fraction", active, ["channel"], over="all images")
     _keep(root, path, "quantiles", quantiles, ["channel", "quantile"], over="peaks of all images")
+
+
+def fold_tops(root: zarr.Group, one: Pass, plan: Plan, spec: LayerSpec) -> None:
+    """The strongest images of each channel, and what its peaks are like over all readable images.
+
+    Args:
+        root: the store.
+        one: the pass.
+        plan: its shards.
+        spec: the layer.
+
+    Raises:
+        DamagedPartError: what a shard has kept is not what was written.
+    """
+    path = schema.layer_path(spec.name)
+    found = read_tops(root, one, plan, spec)
+    for name, values in found.strongest.items():
+        _keep(root, path, f"top_{name}", values, ["among", "top", "channel"], over="readable images")
+    summary, words = found.summary, "peaks of all images, to the nearest 1/16 of an octave"
+    _keep(root, path, "active_fraction", summary.active_fraction(), ["channel"], over="all images")
+    _keep(root, path, "quantiles", summary.quantiles(QUANTILES), ["channel", "quantile"], over=words)
 
 
 def _keep(

@@ -54,7 +54,7 @@ class Part:
         """Nothing seen yet, of each subject."""
         return [self.kind.about(subject) for subject in self.subjects]
 
-    def read(self, root: zarr.Group, one: Pass, number: int) -> list[Statistic]:
+    def read(self, root: zarr.Group, one: Pass, plan: Plan, number: int) -> list[Statistic]:
         """What one segment or shard has seen.
 
         Raises:
@@ -64,27 +64,22 @@ class Part:
         try:
             unpack(np.asarray(array_of(root, f"partials/{one.path}/{self.name}")[number, :]), found)
         except ValueError as error:  # a checksum that differs, or nothing there: NaN is no count
-            raise DamagedPartError(self, number) from error
+            shard = plan.segments[number].start // plan.shard_size if self.is_per_group else number
+            raise DamagedPartError(self.name, shard) from error
         return found
 
 
 class DamagedPartError(Exception):
-    """A vector of a part is not what was written: its shard is to be done again.
+    """What a shard has summed up is not what was written: it is to be done again.
 
     Args:
-        part: the statistic.
-        number: of the segment or shard.
+        name: of the statistic.
+        shard: which one.
     """
 
-    def __init__(self, part: Part, number: int) -> None:
-        super().__init__(f"{part.name} {number}")
-        self.part, self.number = part, number
-
-    def shard(self, plan: Plan) -> int:
-        """The shard that it belongs to."""
-        if not self.part.is_per_group:
-            return self.number
-        return plan.segments[self.number].start // plan.shard_size
+    def __init__(self, name: str, shard: int) -> None:
+        super().__init__(f"{name} of shard {shard}")
+        self.shard = shard
 
 
 def parts_of(one: Pass, specs: Sequence[LayerSpec], image_shape: tuple[int, int, int]) -> list[Part]:

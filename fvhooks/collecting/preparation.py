@@ -14,13 +14,14 @@ from fvhooks.collecting.earlier import set_aside
 from fvhooks.collecting.extension import added_items, items_of_blocks
 from fvhooks.collecting.partials import create_partials, parts_of
 from fvhooks.collecting.requests import Request
+from fvhooks.collecting.tops import create_tops
 from fvhooks.collecting.works import Work
 from fvhooks.errors import StoreError
 from fvhooks.store import places, schema
 from fvhooks.store.fingerprints import compare
 from fvhooks.store.ledgers import object_names
 from fvhooks.store.passes import Pass, aspects_of, passes_of, set_pass_state
-from fvhooks.store.plans import Plan, make_plan
+from fvhooks.store.plans import SPLITS, Plan, make_plan
 from fvhooks.store.schema import LayerSpec
 
 Say = Callable[[str], Any]
@@ -43,6 +44,11 @@ def next_work(request: Request, path: str, say: Say) -> Work | None:
     root = schema.open_root(path, "r+")
     check_same(request, stored, path)
     added = added_items(request, root, stored, path)
+    if len(added) and request.settings.keep == schema.TOP:
+        raise StoreError(
+            f"The store {path} keeps the strongest images alone (keep='top') and takes no more images; "
+            f"{len(added)} are new here. Collect all of them into another path."
+        )
     unfinished = [one for one in passes_of(root) if one.state != schema.COMPLETE]
     one = unfinished[0] if unfinished else _next_pass(request, stored, passes_of(root), len(added))
     check_relevance(request, stored, one, path)
@@ -102,6 +108,7 @@ def _make(path: str, request: Request, one: Pass, plan: Plan, specs: Sequence[La
         create_layer(root, plan, spec, request.source.ids)
     create_ledger(root, one, plan, object_names(specs, owns_rows=one.owns_rows))
     create_partials(root, one, plan, parts)
+    create_tops(root, one, plan, specs)
     set_pass_state(path, one.number, schema.COLLECTING)
 
 
@@ -210,6 +217,7 @@ def _lasting(request: Request, shard_size: int) -> dict[str, Any]:
         "references": request.settings.references,
         "ranks": request.settings.ranks,
         "shard_size": shard_size,
+        "keep": request.settings.keep,
         "label_of_logit": None if logits is None else list(logits),
     }
 
@@ -240,9 +248,10 @@ def check_same(request: Request, stored: dict[str, Any], path: str) -> None:
     """
     compare("model", path, stored["model"], request.model_fingerprint)
     here = _lasting(request, request.settings.shard_size or int(stored["settings"]["shard_size"]))
-    differing = [name for name, value in here.items() if stored["settings"][name] != value]
+    there = {"keep": schema.ALL} | stored["settings"]  # of a store from before there was a choice
+    differing = [name for name, value in here.items() if there[name] != value]
     if differing:
-        both = "; ".join(f"{name} {stored['settings'][name]} there, {here[name]} here" for name in differing)
+        both = "; ".join(f"{name} {there[name]} there, {here[name]} here" for name in differing)
         raise StoreError(
             f"The store {path} was collected with other settings ({both}). Use the same, or another path."
         )
@@ -272,6 +281,8 @@ def _size(request: Request, path: str, one: Pass) -> str:
     rows, groups = one.stop - one.start, len(np.unique(request.labels))
     per_image = sum(4 * len(spec.image_arrays) * spec.layout.channels for spec in specs)
     with_profiles = [spec for spec in specs if schema.STATISTICS in spec.aspects]
+    top = [spec.layout.channels for spec in with_profiles if spec.keep == schema.TOP]
+    per_store = sum(top) * len(SPLITS) * schema.TOP_IMAGES * 20  # bytes of a value, row, position and average
     per_group = sum(4 * spec.layout.channels * len(spec.ranks) for spec in with_profiles)
-    gigabytes = (rows * per_image + groups * per_group) / 1e9
+    gigabytes = (rows * per_image + groups * per_group + per_store) / 1e9
     return f"Collecting {rows} images into {path}: {gigabytes:.3g} GB before compression."

@@ -42,7 +42,7 @@ def repair(request: Request, path: str) -> None:
         return
     check_same(request, stored, path)
     added_items(request, root, stored, path)
-    _refuse_what_cannot_be_mended(root, path)
+    _refuse_what_cannot_be_mended(request, root, path)
     _write_what_is_known(request, root)
     plan, passes, broken = plan_of(request, root), passes_of(root), _broken(root)
     for number in {number for owners in broken.values() for number in _all(owners)}:
@@ -58,8 +58,9 @@ def repair(request: Request, path: str) -> None:
     schema.consolidate(path)
 
 
-def _refuse_what_cannot_be_mended(root: zarr.Group, path: str) -> None:
-    broken, mendable = damaged_statistics(root), _BEFOREHAND | _OF_PEAKS
+def _refuse_what_cannot_be_mended(request: Request, root: zarr.Group, path: str) -> None:
+    broken, keeps_all = damaged_statistics(root), request.settings.keep == schema.ALL
+    mendable = _BEFOREHAND | (_OF_PEAKS if keeps_all else set())
     lost = [name for name in broken if name.rpartition("/")[2] not in mendable]
     if len(schema.about(root)["blocks"]) > 1 and "images/id" in broken:
         lost.append("images/id, after images were added")
@@ -75,7 +76,7 @@ def _fold_again(request: Request, root: zarr.Group, plan: Plan) -> None:
     layers = {name.split("/")[1] for name in damaged_statistics(root)}
     for one in passes_of(root):
         for spec in specs_of(request, root, one):
-            if spec.key in layers and schema.STATISTICS in spec.aspects:
+            if spec.key in layers and schema.STATISTICS in spec.aspects and spec.keep == schema.ALL:
                 fold_peaks(root, plan, spec)
 
 

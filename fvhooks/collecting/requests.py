@@ -112,6 +112,7 @@ class Request:
                 choose_ranks(probe.layout(name).positions, self.settings.ranks),
                 frozenset(layers[name]),
                 self._facts(name),
+                self.settings.keep,
             )
             for name in names
         ]

@@ -12,8 +12,8 @@ from fvhooks.statistics.peaks import peaks
 from fvhooks.statistics.reductions import Spread
 from fvhooks.store import schema
 from fvhooks.store.checksums import checksum
-from fvhooks.store.ledgers import array_of
-from fvhooks.store.schema import open_root
+from fvhooks.store.ledgers import array_of, object_names
+from fvhooks.store.schema import LayerSpec, open_root
 from fvhooks.units import LOGITS
 
 Activations = dict[str, Float[torch.Tensor, "image channel position"]]
@@ -36,7 +36,7 @@ class Rows:
             self._arrays["images/logit"] = np.full(count, np.nan, np.float32)
             self._arrays["images/error"] = np.full(count, "", object)
         for spec in work.specs:
-            for name, (kind, fill) in spec.image_arrays.items():
+            for name, (kind, fill) in (spec.image_arrays | spec.statistics_arrays).items():
                 self._arrays[f"layers/{spec.key}/{name}"] = np.full((count, spec.layout.channels), fill, kind)
         root, self.failed = open_root(work.path), 0
         self._known_bad = np.zeros(count, bool)  # by an earlier pass
@@ -90,7 +90,12 @@ class Rows:
             array_of(root, path)[self._rows] = self._arrays[path]
             return checksum(self._arrays[path])
 
-        return dict(zip(self._arrays, spread(write, self._arrays), strict=True))
+        paths = object_names(self._work.specs, owns_rows=self._work.one.owns_rows)
+        return dict(zip(paths, spread(write, paths), strict=True))
+
+    def statistics(self, spec: LayerSpec) -> dict[str, Shaped[np.ndarray, "image channel"]]:
+        """What was measured of each image in a layer, whether the store has it or not."""
+        return {name: self._arrays[f"layers/{spec.key}/{name}"] for name in spec.statistics_arrays}
 
     def _run(self, batch: Batch) -> tuple[dict[str, torch.Tensor], dict[str, np.ndarray]]:
         work = self._work

@@ -6,6 +6,7 @@ from typing import Any
 
 from fvhooks.errors import MissingInputError, did_you_mean
 from fvhooks.relevance.alongside import TARGETS
+from fvhooks.store.schema import ALL, KEEPS
 
 _COUNTS = ("batch_size", "references", "shard_size", "decode_threads", "threads")
 _OF_THE_SOURCE = ("ids", "labels")
@@ -26,6 +27,7 @@ class Settings:
     repair: bool = False
     factory: Callable[[], Any] | None = None
     device: str | None = None
+    keep: str = ALL
     sample: bool | Sequence[str] = False
     relevance: str | None = None
     attributor: Any | None = None
@@ -64,6 +66,10 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise MissingInputError(f"Expected {name} to be 1 or more, got {value}.")
+        if self.keep not in KEEPS:
+            raise MissingInputError(
+                f"Expected keep to be 'all' or 'top' (each channel's strongest images), got {self.keep!r}."
+            )
         if self.relevance is not None and self.relevance not in TARGETS:
             raise MissingInputError(
                 f"Expected relevance to be None, 'label', 'prediction' or an attributor such as "

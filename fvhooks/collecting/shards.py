@@ -11,6 +11,7 @@ import zarr
 
 from fvhooks.collecting.partials import ShardSums
 from fvhooks.collecting.rows import Rows
+from fvhooks.collecting.tops import has_tops, write_tops
 from fvhooks.collecting.works import Done, Work
 from fvhooks.datasets.batches import Batch, read_batches
 from fvhooks.store.ledgers import enter, object_names
@@ -77,12 +78,21 @@ def _collect(
         checksums = kept.write(root, pool.map)
         if summing:
             sums.write()
+            _write_tops(work, shard, root, kept)
     names = object_names(work.specs, owns_rows=work.one.owns_rows)
     enter(root, work.one, work.plan, shard, [checksums[name] for name in names])
     written = stored_bytes(root, shard, names)
     if notice is not None:
         notice(written=written)
     return Done(int(rows.stop - rows.start), failed, written)
+
+
+def _write_tops(work: Work, shard: int, root: zarr.Group, kept: Rows) -> None:
+    layers = {spec: kept.statistics(spec) for spec in work.specs if has_tops(spec)}
+    if layers:
+        rows = work.one.rows(work.plan, shard)
+        ids = [work.source.ids[item] for item in work.plan.index[rows]]
+        write_tops(root, work.one, work.plan, shard, ids, layers)
 
 
 def _batches(work: Work, rows: slice) -> Generator[Batch]:

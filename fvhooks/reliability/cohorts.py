@@ -62,7 +62,7 @@ def choose_cohort(store: Store, unit: Unit) -> Cohort:
         other = pool[labels[pool] != wanted]
         described = f"images of label {wanted}"
     else:
-        peaks = store[unit.layer].peak.isel(channel=unit.channel).values
+        peaks = store.of_images(unit.layer).isel(channel=unit.channel).values
         usable &= np.isfinite(peaks)
         parts = {
             split: _strongest(np.flatnonzero(usable & (table.split.values == split)), peaks)

@@ -92,9 +92,9 @@ class Contents:
         stored = xr.open_zarr(self.path, group=path, consolidated=False, chunks=None)
         groups = int(stored["profile"].encoding["chunks"][0])
         half_done = [name for name in self._half_done(layer) if name in stored]
-        lazy: xr.Dataset = stored.drop_vars([*_ROWS, *half_done]).chunk(
-            {"image": int(self._about["settings"]["shard_size"]), "group": groups}
-        )
+        kept = stored.drop_vars([*_ROWS, *half_done])
+        sizes = {"image": int(self._about["settings"]["shard_size"]), "group": groups}
+        lazy: xr.Dataset = kept.chunk({name: size for name, size in sizes.items() if name in kept.dims})
         # what is no Dask array can be grouped by, and is still read only when it is asked for
         return lazy.assign_coords({name: stored[name].variable for name in _ROWS})
 
@@ -103,6 +103,34 @@ class Contents:
         done = aspects_of(passes_of(self._root)).get(layer, set())
         of_aspects = {schema.SAMPLE: ["sample", "sample_position"], schema.RELEVANCE: ["relevance"]}
         return [name for aspect, names in of_aspects.items() if aspect not in done for name in names]
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether every image's statistics are kept, and not those of the strongest of each channel alone."""
+        return bool(self._about["settings"].get("keep", schema.ALL) == schema.ALL)
+
+    def of_images(self, layer: str, array: str = "peak") -> xr.DataArray:
+        """What is kept of each image in a layer, lazily (image, channel).
+
+        Args:
+            layer: a layer of the store.
+            array: "peak", "average", "position", or what else the layer has of each image.
+
+        Raises:
+            MissingInputError: the layer has no such array; why, if it keeps tops alone.
+        """
+        stored = self[layer]
+        if array in stored and stored[array].dims == ("image", "channel"):
+            return stored[array]
+        known = [str(name) for name, values in stored.items() if values.dims == ("image", "channel")]
+        has = f"It has {', '.join(known)}." if known else "It has none of that kind."
+        why = (
+            "" if self.keeps_all else " It was collected with keep='top'; collect with keep='all' to have it."
+        )
+        raise MissingInputError(
+            f"Layer {layer!r} has no array {array!r} with a value for each image and channel."
+            f"{did_you_mean(array, known)} {has}{why}"
+        )
 
     def layout(self, layer: str) -> Layout:
         """How the activations of a layer are laid out."""

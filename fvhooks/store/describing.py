@@ -32,8 +32,8 @@ def describe_store(path: str | Path) -> str:
     lines += _images(root, about)
     lines += [f"model    {_short(about['model'])}", f"settings {_short(about['settings'])}"]
     lines += [
-        f"layer    {name}: {array_of(root, f'{schema.layer_path(name)}/peak').shape[1]:,} channels"
-        for name in about["layers"]
+        f"layer    {name}: {schema.layout_from(dict(root[path].attrs)).channels:,} channels"
+        for name, path in ((name, schema.layer_path(name)) for name in about["layers"])
     ]
     lines.append(f"size     {total_bytes(root) / 1e6:,.1f} MB")
     return "\n".join(lines)

@@ -55,9 +55,13 @@ def positions_at(blocks: Sequence[Any], rows: Any, *, step: int) -> Any:  # noqa
 
 def order_of_ids(path: str) -> Int[np.ndarray, " image"]:
     """The place of each row when all are sorted by id."""
-    ids = np.asarray(array_of(schema.open_root(path), "images/id")[:])
-    places = np.empty(len(ids), np.int64)
-    places[np.argsort(ids, kind="stable")] = np.arange(len(ids))
+    return order_of_texts(np.asarray(array_of(schema.open_root(path), "images/id")[:]))
+
+
+def order_of_texts(texts: Sequence[str] | Shaped[np.ndarray, " text"]) -> Int[np.ndarray, " text"]:
+    """The place of each text when all are sorted."""
+    places = np.empty(len(texts), np.int64)
+    places[np.argsort(np.asarray(texts, dtype=object), kind="stable")] = np.arange(len(texts))
     return places
 
 

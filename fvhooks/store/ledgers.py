@@ -7,7 +7,7 @@ import zarr
 
 from fvhooks.store.passes import Pass, passes_of
 from fvhooks.store.plans import Plan
-from fvhooks.store.schema import COMPLETE, CREATING, FOLDED, NOT_DONE, LayerSpec, about
+from fvhooks.store.schema import COMPLETE, CREATING, FOLDED, NO_OBJECT, NOT_DONE, LayerSpec, about
 
 _OF_ROWS = ("images/prediction", "images/logit", "images/error")
 
@@ -21,7 +21,7 @@ def object_names(specs: Sequence[LayerSpec], *, owns_rows: bool) -> list[str]:
 def enter(root: zarr.Group, one: Pass, plan: Plan, shard: int, checksums: Sequence[int]) -> None:
     """Say that a shard is done; the last thing that its task writes."""
     place = shard - one.shards(plan).start
-    array_of(root, f"ledger/{one.path}/checksum")[place, :] = np.array(checksums, np.int64)
+    array_of(root, f"ledger/{one.path}/checksum")[place, :] = np.array(checksums or [0], np.int64)
 
 
 def forget(root: zarr.Group, one: Pass, plan: Plan, shard: int) -> None:
@@ -53,7 +53,7 @@ def entries(root: zarr.Group, only: int | None = None) -> Iterator[tuple[int, sl
         for shard, row in enumerate(rows, one.start // size):
             part = slice(max(shard * size, one.start), min((shard + 1) * size, one.stop))
             for name, value in zip(names, row, strict=True):
-                if value == NOT_DONE:
+                if value == NOT_DONE or name == NO_OBJECT:
                     continue
                 yield shard, part, name, int(value)
 

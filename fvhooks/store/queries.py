@@ -12,7 +12,7 @@ import xarray as xr
 from dask import delayed  # type: ignore[attr-defined]
 from jaxtyping import Float, Int, Shaped
 
-from fvhooks.errors import LayerNotFoundError, MissingInputError, did_you_mean
+from fvhooks.errors import LayerNotFoundError, MissingInputError
 from fvhooks.store import schema
 from fvhooks.store.contents import Contents
 from fvhooks.store.layer_tasks import (
@@ -25,7 +25,9 @@ from fvhooks.store.layer_tasks import (
     values_of,
 )
 from fvhooks.store.ledgers import array_of
+from fvhooks.store.strongest import NO_ROW
 from fvhooks.store.sums import CoMoments, LabelSums
+from fvhooks.store.tops import kept_tops
 from fvhooks.units import Direction, Unit
 
 
@@ -57,6 +59,8 @@ class Queries(Contents):
             )
         _check_count(k)
         self._check_unit(unit)
+        if not self.keeps_all:
+            return self._kept_top(unit, k, split)
         path = schema.layer_path(unit.layer)
         peaks = np.asarray(array_of(self._root, f"{path}/peak")[:, unit.channel])
         usable = np.flatnonzero(~np.isnan(peaks) & self._in_split(split))
@@ -67,14 +71,33 @@ class Queries(Contents):
         ids = texts_at(self.path, "images/id", rows)
         ranked = np.lexsort((ids, -peaks[rows]))
         rows = rows[ranked]
+        positions = np.asarray(array_of(self._root, f"{path}/position").oindex[rows, unit.channel])
+        return self._about_rows(unit, rows, ids[ranked], peaks[rows], positions)
+
+    def _kept_top(self, unit: Unit, k: int, split: str | None) -> xr.Dataset:
+        self._in_split(split)  # refuses one that is none
+        found, positions = kept_tops(self.path, unit.layer, split, min(k, self.size))
+        rows = found.rows[:, unit.channel]
+        there = rows != NO_ROW
+        values, at = found.values[there, unit.channel], positions[there, unit.channel]
+        return self._about_rows(unit, rows[there], texts_at(self.path, "images/id", rows[there]), values, at)
+
+    def _about_rows(
+        self,
+        unit: Unit,
+        rows: Int[np.ndarray, " top"],
+        ids: Shaped[np.ndarray, " top"],
+        values: Float[np.ndarray, " top"],
+        positions: Int[np.ndarray, " top"],
+    ) -> xr.Dataset:
         found = {
-            "id": ids[ranked],
+            "id": ids,
             "index": np.asarray(array_of(self._root, "images/index").oindex[rows]),
             "label": self._labels[rows],
-            "value": peaks[rows],
-            "position": array_of(self._root, f"{path}/position").oindex[rows, unit.channel],
+            "value": values,
+            "position": positions,
         }
-        arrays = {name: ("top", values) for name, values in found.items()}
+        arrays = {name: ("top", column) for name, column in found.items()}
         return xr.Dataset(arrays, attrs={"unit": unit.id})
 
     def top_of_layer(self, layer: str, k: int = 9, split: str | None = None) -> xr.Dataset:
@@ -96,14 +119,19 @@ class Queries(Contents):
         """
         _check_count(k)
         step, k = int(self._about["settings"]["shard_size"]), min(k, self.size)
-        best = strongest_rows(self._blocks(layer, "peak"), self._in_split(split), self.path, step=step, k=k)
+        usable = self._in_split(split)
+        if self.keeps_all:
+            best = strongest_rows(self._blocks(layer, "peak"), usable, self.path, step=step, k=k)
+            positions = positions_at(self._blocks(layer, "position"), best.rows, step=step)
+        else:
+            best, positions = delayed(kept_tops, nout=2)(self.path, layer, split, k)
         shape = (k, self.layout(layer).channels)
         found = {
             "id": (delayed(texts_at)(self.path, "images/id", best.rows), object),
             "index": (delayed(numbers_at)(self.path, "images/index", best.rows), np.int64),
             "value": (delayed(values_of)(best), np.float32),
             "label": (delayed(numbers_at)(self.path, "images/label", best.rows), np.int64),
-            "position": (positions_at(self._blocks(layer, "position"), best.rows, step=step), np.int32),
+            "position": (positions, np.int32),
         }
         arrays = {
             name: (("top", "channel"), as_array(task, shape, dtype=kind))
@@ -201,14 +229,7 @@ class Queries(Contents):
 
     def _blocks(self, layer: str, array: str) -> list[Any]:
         """One task a shard, each giving all channels of its rows."""
-        stored = self[layer]
-        known = [name for name, values in stored.items() if values.dims == ("image", "channel")]
-        if array not in known:
-            raise MissingInputError(
-                f"Layer {layer!r} has no array {array!r} with a value for each image and channel."
-                f"{did_you_mean(array, map(str, known))} It has {', '.join(map(str, known))}."
-            )
-        return list(stored[array].data.to_delayed().ravel())
+        return list(self.of_images(layer, array).data.to_delayed().ravel())
 
     def _cut(self, rows: Shaped[np.ndarray, " image"]) -> list[Shaped[np.ndarray, " row"]]:
         """Something of each row, a shard at a time."""

@@ -31,8 +31,17 @@ CREATING, COLLECTING, FOLDED, COMPLETE = "creating", "collecting", "folded", "co
 NOT_DONE = -1
 """A ledger entry of work that is not done; checksums are never negative."""
 
+NO_OBJECT = ""
+"""The one column of the ledger of a pass that writes no array of its own."""
+
 STATISTICS, SAMPLE, RELEVANCE = ASPECTS = ("statistics", "sample", "relevance")
 """What can be kept of a layer; each may be added to a store later."""
+
+ALL, TOP = KEEPS = ("all", "top")
+"""What a store keeps of the statistics of each image: everything, or the strongest of each channel alone."""
+
+TOP_IMAGES = 64
+"""How many images of each channel and split a store keeps where it does not keep all."""
 
 _LABEL_ROWS = 65536
 
@@ -48,6 +57,7 @@ class LayerSpec:
         ranks: which places of the sorted order its profile keeps.
         aspects: what is kept of it, of `ASPECTS`.
         facts: what else its group says about it.
+        keep: what is kept of its statistics of each image, of `KEEPS`.
     """
 
     name: str
@@ -56,6 +66,7 @@ class LayerSpec:
     ranks: Int[np.ndarray, " rank"]
     aspects: frozenset[str] = frozenset({STATISTICS})
     facts: Mapping[str, Any] = field(default_factory=dict)
+    keep: str = ALL
 
     @property
     def key(self) -> str:
@@ -69,14 +80,19 @@ class LayerSpec:
 
     @property
     def image_arrays(self) -> dict[str, tuple[str, float]]:
-        """Type and fill value of each array (image, channel)."""
-        arrays: dict[str, tuple[str, float]] = {}
-        if STATISTICS in self.aspects:
-            arrays |= {"peak": ("float32", np.nan), "average": ("float32", np.nan), "position": ("int32", -1)}
-            arrays |= {"trough": ("float32", np.nan)} if self.has_trough else {}
+        """Type and fill value of each array (image, channel) that the store has."""
+        arrays = self.statistics_arrays if self.keep == ALL else {}
         if SAMPLE in self.aspects:
             arrays |= {"sample": ("float32", np.nan)}
         return arrays | ({"relevance": ("float32", np.nan)} if RELEVANCE in self.aspects else {})
+
+    @property
+    def statistics_arrays(self) -> dict[str, tuple[str, float]]:
+        """Type and fill value of each statistic (image, channel) that is measured, kept or not."""
+        if STATISTICS not in self.aspects:
+            return {}
+        arrays = {"peak": ("float32", np.nan), "average": ("float32", np.nan), "position": ("int32", -1)}
+        return arrays | ({"trough": ("float32", np.nan)} if self.has_trough else {})
 
     def attributes(self) -> dict[str, Any]:
         """What the layer's group says about it."""

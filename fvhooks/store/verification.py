@@ -18,6 +18,7 @@ from fvhooks.store.passes import passes_of
 _ROWS = ("id", "label", "split")
 _BEFOREHAND = ("group", "rank", "quantile")
 _FOLDED = ("group_count", "active_fraction", "quantiles")
+_TOPS = ("top_value", "top_row", "top_position", "top_average")
 
 
 def verify_store(path: str) -> None:
@@ -158,6 +159,8 @@ def _statistics(root: zarr.Group) -> Iterator[tuple[str, Any]]:
     folded = schema.state_of(root) in (schema.FOLDED, schema.COMPLETE)
     names: dict[str, list[str]] = {"images": [*_ROWS, "index"]}
     of_layers = [name for kind in STATISTICS.values() if kind.of == "activations" for name in kind.dimensions]
+    if schema.about(root)["settings"].get("keep") == schema.TOP:
+        of_layers += _TOPS
     for layer in schema.about(root)["layers"]:
         path = schema.layer_path(layer)
         names[path] = [*_ROWS, *_BEFOREHAND, *((*_FOLDED, *of_layers) if folded else ())]

@@ -131,7 +131,7 @@ def _class_facets(
             f"Label {label} has {len(rows)} reference images, too few for {settings.facets} facets."
         )
     deepest = settings.nodes[-1]
-    groups = _groups(np.asarray(store[deepest]["average"].isel(image=rows)), settings.facets)
+    groups = _groups(np.asarray(store.of_images(deepest, "average").isel(image=rows)), settings.facets)
     ids = table.id.values[rows].astype(str)
     found = []
     for group in range(settings.facets):

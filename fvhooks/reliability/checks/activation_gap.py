@@ -53,7 +53,7 @@ class ActivationGap:
 
 def _natural_peaks(unit: Unit, cohort: Cohort, evidence: Evidence) -> dict[str, np.ndarray]:
     """The peaks of the unit's own and held-out images, and of all."""
-    peaks = evidence.store[unit.layer].peak.isel(channel=unit.channel).values.astype(float)
+    peaks = evidence.store.of_images(unit.layer).isel(channel=unit.channel).values.astype(float)
     row = {name: i for i, name in enumerate(evidence.store.images_table.id.values.astype(str).tolist())}
     parts = {part: peaks[[row[name] for name in getattr(cohort, part)]] for part in ("own", "held")}
     parts = {part: values[np.isfinite(values)] for part, values in parts.items()}

@@ -169,7 +169,7 @@ def _usual(
     """
     store = request.store
     if store is not None and layer in store.layers:
-        average = store[layer]["average"]
+        average = store.of_images(layer, "average")
         mean, deviation = average.mean("image").values, average.std("image").values
     elif request.facets > 1:
         mean, deviation = clusters.means.mean(0), clusters.means.std(0)
