@@ -10,7 +10,8 @@ the data, making the store, writing, folding; only a first small collection, whi
 - plain: against a forward loop;
 - relevance: gradient × activation for the label, against forward passes and gradients to the images;
 - naive: against a collector that sorts each layer's maps in each batch and appends values and order to files;
-- workers: two processes of one thread each, against a forward loop of one process with two threads.
+- workers: two processes of one thread each, against a forward loop of one process with two threads; and what
+  two bare forward loops reach in those processes, which bounds it.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from distributed import Client, LocalCluster
 from torch.utils.data import TensorDataset
 
 import fvhooks as fv
+from fvhooks.collecting.allocation import memory_kept
 from fvhooks.datasets.batches import read_batches
 from fvhooks.datasets.sources import Source
 from fvhooks.hooks import Preprocessing
@@ -133,6 +135,15 @@ def compare(name: str, theirs: Callable[[], None], ours: Callable[[], None], ima
     print(f"collect / {name}: {clock:.2f} by the clock{alone}", flush=True)
 
 
+def bare_half(images: int, batch: int) -> float:
+    """Seconds of a forward loop of one thread, in a worker that keeps its memory as `collect` makes it."""
+    torch.set_num_threads(1)
+    small, bench = Bench(batch, 1, batch, "cpu"), Bench(images, 1, batch, "cpu")
+    with memory_kept():
+        small.forward()
+        return seconds(bench.forward)[0]
+
+
 def with_workers(bench: Bench, small: Bench, images: int, turns: int) -> None:
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
@@ -140,6 +151,9 @@ def with_workers(bench: Bench, small: Bench, images: int, turns: int) -> None:
     ):
         small.collect(client=client, shard_size=len(small.dataset) // 2)  # each worker imports
         compare("workers", bench.forward, lambda: bench.collect(client=client), images, turns)
+        halves = [client.submit(bare_half, images // 2, bench.batch, pure=False) for _ in range(2)]
+        rate = images / max(client.gather(halves))
+        print(f"forward loops of one thread side by side in the two workers: {rate:.1f} images/s", flush=True)
 
 
 def main() -> None:

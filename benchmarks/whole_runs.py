@@ -74,6 +74,12 @@ def cifar(networks: ModuleType, where: str) -> fv.Store:
     return fv.collect(hooked, dataset, where, layers=["layer1", "layer2", "layer3"], batch_size=128)
 
 
+def per_image(store: fv.Store) -> int:
+    """Bytes that are kept of an image."""
+    arrays = [array for layer in store.layers for array in store[layer].data_vars.values()]
+    return sum(array.nbytes // store.size for array in arrays if array.dims == ("image", "channel"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -95,7 +101,11 @@ def main() -> None:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(f"{name}: {store.size:,} images, {channels} channels of {store.layers}")
             print(f"  {took:.0f} s, {store.size / took:.0f} images/s")
-            print(f"  {size / 1e6:.0f} MB on disk, at most {peak:.0f} MB of memory")
+            raw = sum(v.nbytes for layer in store.layers for v in store[layer].data_vars.values()) / 1e6
+            print(f"  {raw:.0f} MB of statistics before compression, {size / 1e6:.0f} MB on disk in all")
+            rows = int(store["logits"].peak.data.chunksize[0])
+            print(f"  at most {peak:.0f} MB of memory, libraries included; of it a shard of {rows} images")
+            print(f"  takes {per_image(store) * rows / 1e6:.0f} MB")
             print(f"  accuracy {store.accuracy():.4f}, {store.errors.sizes['image']} images failed")
             store.verify()
             layer = store.layers[-2]
