@@ -142,7 +142,7 @@ def natural_colours(channels: int, device: torch.device) -> Float[torch.Tensor, 
 
 def mixed(planes: Pictures, colours: Float[torch.Tensor, "rgb plane"]) -> Pictures:
     """Colours from planes."""
-    return torch.einsum("ij,njyx->niyx", colours, planes)
+    return torch.matmul(colours, planes.flatten(2)).view_as(planes)  # einsum copies what it need not
 
 
 def _falling(height: int, width: int, decay: float) -> Float[torch.Tensor, "fy fx"]:

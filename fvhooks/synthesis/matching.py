@@ -2,78 +2,18 @@
 
 The loss is the mean over channels and ranks of (k-th smallest value − k-th value of the profile)², the
 squared one-dimensional Wasserstein distance of each channel. Its gradient needs only the rank of each
-value, so nothing is differentiated through a sort. On a CPU ranks come from one vectorised integer sort:
-value and place are packed into 64 bits, which takes less than half of an argsort.
+value, so nothing is differentiated through a sort: loss and gradient come from one pass over the values.
 """
-
-import itertools
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
 from fvhooks.errors import ShapeError
+from fvhooks.synthesis.ranking import matched_rows
 
 Values = Float[torch.Tensor, "picture channel position"]
 Profiles = Float[torch.Tensor, "profile channel rank"]
-
-
-def order(values: Values) -> Int[torch.Tensor, "picture channel position"]:
-    """The places of the values in ascending order, along the last axis; equal values by place.
-
-    Example:
-        >>> order(torch.tensor([[[0.5, -1.0, 0.0]]])).tolist()
-        [[[1, 2, 0]]]
-    """
-    if values.device.type != "cpu":
-        return torch.sort(values, dim=-1, stable=True).indices
-    rows = np.ascontiguousarray(values.detach().float().numpy())
-    packed = np.empty(rows.shape, np.int64)
-    flat_rows, flat_packed = rows.reshape(-1, rows.shape[-1]), packed.reshape(-1, rows.shape[-1])
-    parts = max(1, min(torch.get_num_threads(), len(flat_rows) // 16))
-    bounds = np.linspace(0, len(flat_rows), parts + 1).astype(int)
-    if parts == 1:
-        _pack_and_sort(flat_rows, flat_packed)
-    else:  # NumPy lets go of the interpreter lock while it sorts
-        with ThreadPoolExecutor(parts, thread_name_prefix="fvhooks-sort") as pool:
-            jobs = [
-                pool.submit(_pack_and_sort, flat_rows[a:b], flat_packed[a:b])
-                for a, b in itertools.pairwise(bounds)
-            ]
-            for job in jobs:
-                job.result()
-    return torch.from_numpy(packed)
-
-
-def _pack_and_sort(rows: Float[np.ndarray, "row place"], packed: Int[np.ndarray, "row place"]) -> None:
-    bits = (rows + np.float32(0)).view(np.int32)  # adding zero turns −0 into 0, so that both rank by place
-    np.copyto(
-        packed, np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits)
-    )  # the order of floats, as integers
-    packed <<= 32
-    packed |= np.arange(rows.shape[-1])
-    packed.sort(axis=-1)
-    packed &= 0xFFFFFFFF
-
-
-def targets(values: Values, profiles: Profiles, owner: Int[torch.Tensor, " picture"]) -> Values:
-    """For each value, what the profile has at its rank: constants, without a gradient.
-
-    Args:
-        values: what the pictures give.
-        profiles: ascending along the last axis, as many positions as the values have.
-        owner: which profile each picture follows.
-    """
-    if profiles.shape[-1] != values.shape[-1]:  # scatter_ would silently use a part of a longer profile
-        raise ShapeError(
-            f"Profiles have {profiles.shape[-1]} ranks for {values.shape[-1]} positions; expand them."
-        )
-    places = order(values)
-    matched = torch.empty_like(values, requires_grad=False)
-    for picture, which in enumerate(owner.tolist()):
-        matched[picture].scatter_(-1, places[picture], profiles[which].to(values.dtype))
-    return matched
 
 
 def expand(
@@ -105,27 +45,52 @@ class _Matched(torch.autograd.Function):
     def forward(
         ctx: torch.autograd.function.FunctionCtx,
         values: torch.Tensor,
-        matched: torch.Tensor,
+        profiles: torch.Tensor,
+        owner: torch.Tensor,
         weight: torch.Tensor,
     ) -> torch.Tensor:
-        difference = values - matched
-        weighted = difference * weight
-        ctx.save_for_backward(weighted)
-        return (weighted * difference).sum((1, 2))
+        match = matched_rows if values.device.type == "cpu" else matched_by_sorting
+        pull, losses = match(values.detach(), profiles, owner, weight)
+        ctx.save_for_backward(pull)
+        return losses
 
     @staticmethod
     def backward(
         ctx: torch.autograd.function.FunctionCtx, *grads: torch.Tensor
-    ) -> tuple[torch.Tensor, None, None]:
-        (weighted,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        return 2 * grads[0].view(-1, 1, 1) * weighted, None, None
+    ) -> tuple[torch.Tensor, None, None, None]:
+        (pull,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        scale = grads[0]
+        if scale.device.type == "cpu" and bool((scale == 1).all()):  # one pass over the memory less
+            return pull, None, None, None
+        return scale.to(pull.dtype).view(-1, 1, 1) * pull, None, None, None
+
+
+def matched_by_sorting(
+    values: Values,
+    profiles: Profiles,
+    owner: Int[torch.Tensor, " picture"],
+    weight: Float[torch.Tensor, "picture channel 1"],
+) -> tuple[Values, Float[torch.Tensor, " picture"]]:
+    """`matched_rows` by PyTorch's own sort, which is the fast way on a GPU.
+
+    Args:
+        values: what the pictures give.
+        profiles: ascending along the last axis.
+        owner: which profile each picture follows.
+        weight: of each channel's squared differences.
+    """
+    ordered, places = torch.sort(values, dim=-1, stable=True)
+    difference = ordered - profiles[owner.to(profiles.device)].to(values.dtype)
+    pulled = difference * weight
+    losses = (pulled * difference).sum((1, 2))
+    return torch.empty_like(values).scatter_(-1, places, 2 * pulled), losses
 
 
 def matching_loss(
     values: Values,
     profiles: Profiles,
     owner: Int[torch.Tensor, " picture"],
-    weight: Float[torch.Tensor, "picture channel #position"],
+    weight: Float[torch.Tensor, "picture channel 1"],
 ) -> Float[torch.Tensor, " picture"]:
     """Weighted sort-matching loss of each picture: Σ over channels and ranks of weight · (value − profile)².
 
@@ -140,6 +105,13 @@ def matching_loss(
         profiles: ascending sorted values to match.
         owner: which profile each picture follows.
         weight: of each channel's squared differences; `1 / (channels · positions)` gives the plain mean.
+
+    Raises:
+        ShapeError: the profiles have another number of ranks than there are positions.
     """
-    loss: torch.Tensor = _Matched.apply(values, targets(values.detach(), profiles, owner), weight)
+    if profiles.shape[-1] != values.shape[-1]:
+        raise ShapeError(
+            f"Profiles have {profiles.shape[-1]} ranks for {values.shape[-1]} positions; expand them."
+        )
+    loss: torch.Tensor = _Matched.apply(values, profiles, owner, weight)
     return loss

@@ -37,8 +37,40 @@ class Roll:
             return pictures
         span = (-self.pixels, self.pixels + 1)
         shifts = [torch.randint(*span, (2,), generator=generator).tolist() for generator in generators]
-        rolled = [torch.roll(picture, shift, (1, 2)) for picture, shift in zip(pictures, shifts, strict=True)]
-        return torch.stack(rolled)
+        rolled: torch.Tensor = _Rolled.apply(pictures, shifts)
+        return rolled
+
+
+class _Rolled(torch.autograd.Function):
+    """`torch.roll` of each picture by its own shift, in one pass over the memory where a stack takes four."""
+
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, pictures: torch.Tensor, shifts: list[list[int]]
+    ) -> torch.Tensor:
+        ctx.shifts = shifts  # type: ignore[attr-defined]
+        return _rolled(pictures, shifts)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
+        shifts = ctx.shifts  # type: ignore[attr-defined]
+        return _rolled(grads[0], [[-y, -x] for y, x in shifts]), None
+
+
+def _rolled(pictures: Pictures, shifts: Sequence[Sequence[int]]) -> Pictures:
+    rolled = torch.empty_like(pictures)
+    height, width = pictures.shape[-2:]
+    for picture, target, (down, right) in zip(pictures, rolled, shifts, strict=True):
+        for to_y, from_y in _halves(down % height, height):
+            for to_x, from_x in _halves(right % width, width):
+                target[:, to_y, to_x] = picture[:, from_y, from_x]
+    return rolled
+
+
+def _halves(shift: int, length: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """(where to, where from) of what stays in order and of what comes round."""
+    rest = length - shift
+    return (slice(shift, length), slice(0, rest)), (slice(0, shift), slice(rest, length))
 
 
 @dataclass(frozen=True, slots=True)

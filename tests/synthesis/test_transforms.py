@@ -57,3 +57,15 @@ def test_affine_rotates_without_distortion_where_the_picture_is_not_square() -> 
     disc = ((y**2 + x**2) < 100).float()[None, None]
     turned = Affine(shift=0, scale=(1, 1), rotate=45)(disc, generators(3))
     assert (turned - disc).abs().mean().item() < 0.02
+
+
+@pytest.mark.parametrize("size", [(5, 7), (8, 8)])
+def test_a_roll_is_torch_roll_and_its_gradient_rolls_back(size: tuple[int, int]) -> None:
+    pictures = torch.rand(3, 2, *size, requires_grad=True)
+    drawn = [torch.randint(-6, 7, (2,), generator=g).tolist() for g in generators(0, 1, 2)]
+    rolled = Roll(6)(pictures, generators(0, 1, 2))
+    expected = torch.stack([torch.roll(p, s, (1, 2)) for p, s in zip(pictures, drawn, strict=True)])
+    assert torch.equal(rolled, expected)
+    weights = torch.rand_like(rolled)
+    ours, theirs = (torch.autograd.grad((out * weights).sum(), pictures)[0] for out in (rolled, expected))
+    assert torch.equal(ours, theirs)

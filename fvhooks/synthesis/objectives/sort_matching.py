@@ -1,6 +1,7 @@
 """Look to a layer as real images do: the objective of VITAL."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -30,6 +31,7 @@ class SortMatching(Objective):
         """The matched layer."""
         return (self.layer,)
 
+    @cached_property
     def factors(self) -> Float[torch.Tensor, "unit channel 1"]:
         """What each channel's squared differences are multiplied with."""
         positions = self.profiles.shape[-1]
@@ -41,5 +43,5 @@ class SortMatching(Objective):
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
         """The loss of each picture."""
         return matching_loss(
-            seen.activations[self.layer], self.profiles, seen.owner, self.factors()[seen.owner]
+            seen.activations[self.layer], self.profiles, seen.owner, self.factors[seen.owner]
         )
