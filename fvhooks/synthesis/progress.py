@@ -30,6 +30,7 @@ class Forming:
         steps: how many there will be.
         batch: which batch this is, from 1.
         batches: how many there are.
+        stopping: whether the work ends with this step, since somebody interrupted it.
     """
 
     units: Sequence[str]
@@ -39,6 +40,7 @@ class Forming:
     steps: int
     batch: int
     batches: int
+    stopping: bool = False
 
 
 Watcher = Callable[[Forming], bool | None]
@@ -100,8 +102,9 @@ class Progress:
                 mean = float(loss[: len(units)].mean())
                 self._bar.set_postfix({"batch": f"{number}/{last}", "loss": f"{mean:.3g}"}, refresh=False)
             if self._live is not None:
-                forming = Forming(units, seeds, images[: len(units)], step, steps, number, last)
-                self.stopped |= bool(self._live(forming))
+                forming = Forming(units, seeds, images[: len(units)], step, steps, number, last, self.stopped)
+                if self._live(forming):  # not `|=`, which would forget an interrupt that came meanwhile
+                    self.stopped = True
             return self.stopped
 
         return watch
