@@ -12,6 +12,7 @@ Every error is an `FVHooksError` and, beside it, the builtin that a caller would
     ├─ MissingInputError (ValueError)         a method needs labels, a data set, a store
     ├─ StoreError (OSError)                   unreadable, half-written, damaged, of another model
     │  └─ SchemaError                         written by another version of the layout
+    ├─ OutOfMemoryError (MemoryError)         not even one picture fits
     ├─ WorkerError (RuntimeError)             a process that shares the work has died
     └─ MissingDependencyError (ImportError)   an optional library is not installed
 """
@@ -62,6 +63,10 @@ class StoreError(FVHooksError, OSError):
 
 class SchemaError(StoreError):
     """A store was written with another version of the layout."""
+
+
+class OutOfMemoryError(FVHooksError, MemoryError):
+    """A single picture needs more memory than there is."""
 
 
 class WorkerError(FVHooksError, RuntimeError):

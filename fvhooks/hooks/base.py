@@ -18,7 +18,7 @@ from fvhooks.hooks.probes import Probe, run_probe
 from fvhooks.hooks.sparse_autoencoders import Autoencoder
 from fvhooks.hooks.taps import borrowed, run, tap
 from fvhooks.images import as_images
-from fvhooks.units import LOGITS, Layout
+from fvhooks.units import LOGITS, Layout, Unit
 
 if TYPE_CHECKING:
     from transformer_lens import HookedRootModule
@@ -209,6 +209,16 @@ class HookedModel(Autoencoded):
     def layout(self, layer: str) -> Layout:
         """How the activations of a layer are laid out."""
         return self.probe().layout(layer)
+
+    def units(self, layer: str) -> list[Unit]:
+        """Every unit of a layer, for whoever wants pictures of all; `units("logits")` are the outputs.
+
+        Example:
+            >>> import fvhooks as fv
+            >>> fv.attach(nn.Conv2d(3, 2, 3), input_shape=(3, 8, 8)).units("logits")
+            [Unit(layer='logits', channel=0, position=None), Unit(layer='logits', channel=1, position=None)]
+        """
+        return [Unit(layer, channel) for channel in range(self.layout(self.resolve(layer)).channels)]
 
     def resolve(self, name: str) -> str:
         """The name itself where a layer has it.

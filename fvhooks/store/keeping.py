@@ -1,9 +1,8 @@
-"""What later steps keep in a store: statistics made for one unit, and pictures.
+"""What later steps keep in a store: statistics made for one unit; pictures are in `pictures.py`.
 
 They are written by one process at a time, and count only once their last mark is there.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -78,53 +77,6 @@ class KeptResults:
                 array_of(group, str(name))[channel, ...] = _plain(variable)
         array_of(group, _DONE)[channel] = True
 
-    def write_visualizations(self, data: xr.Dataset, key: str = "") -> None:
-        """Keep pictures beside what made them.
-
-        Args:
-            data: the data of `Visualizations`, with the dimension `unit`.
-            key: names the settings that the pictures were made with, beside the recipe in the attributes.
-        """
-        schema.open_root(self.path, "r+")
-        recipe = str(data.attrs.get("recipe", "given"))
-        for number in range(data.sizes["unit"]):
-            one = data.isel(unit=[number])
-            plain = one.assign_coords(
-                {
-                    name: values.astype(object)
-                    for name, values in one.coords.items()
-                    if values.dtype.kind in "UT"
-                }
-            )
-            path = _picture_path(str(one.unit.values[0]), recipe, key)
-            plain.to_zarr(self.path, group=path, mode="w", consolidated=False, zarr_format=3)
-            zarr.open_group(self.path, path=path, mode="r+", use_consolidated=False).update_attributes(
-                {_DONE: True}
-            )
-        schema.consolidate(self.path)
-
-    def read_visualizations(self, units: Sequence[str], recipe: str, key: str = "") -> xr.Dataset | None:
-        """What `write_visualizations` kept for the ids of some units; None where one of them is missing."""
-        found = []
-        for unit in units:
-            path = _picture_path(unit, recipe, key)
-            group = _group(self.path, path)
-            if group is None or not group.attrs.get(_DONE, False):
-                return None
-            with xr.open_zarr(self.path, group=path, consolidated=False, chunks=None) as stored:
-                one = stored.load()
-            text = {
-                name: values.astype(object) for name, values in one.coords.items() if values.dtype.kind == "T"
-            }
-            found.append(one.assign_coords(text))
-        if not found:
-            return None
-        together: xr.Dataset = xr.concat(
-            found, "unit", data_vars="minimal", coords="minimal", compat="override", join="exact"
-        )
-        together.attrs.pop(_DONE)
-        return together
-
 
 def _group(path: str, inside: str) -> zarr.Group | None:
     try:
@@ -132,12 +84,6 @@ def _group(path: str, inside: str) -> zarr.Group | None:
     except KeyError:
         return None
     return found if isinstance(found, zarr.Group) else None
-
-
-def _picture_path(unit: str, recipe: str, key: str) -> str:
-    layer = unit.rpartition(":")[0]
-    parts = (layer, unit, f"{recipe}-{key}" if key else recipe)
-    return "/".join(["visualizations", *map(schema.encode_name, parts)])
 
 
 def _plain(variable: xr.Variable) -> Shaped[np.ndarray, "..."]:

@@ -3,11 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from tqdm.auto import tqdm
 
 from fvhooks.errors import NonFiniteError
 from fvhooks.hooks import HookedModel
@@ -18,6 +16,11 @@ from fvhooks.synthesis.transforms import Transform
 
 Start = Callable[[Sequence[torch.Generator], Sequence[int]], Parametrization]
 """(one generator a picture, the owner of each) to the pictures of a batch."""
+
+Watch = Callable[[int, torch.Tensor, torch.Tensor], bool]
+"""(steps done, pictures, loss of each) after each step; True ends the batch, its pictures as they are."""
+
+_PATIENCE = 16  # steps after which a picture that felt no gradient is given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def synthesise(
     plan: Plan,
     owner: Sequence[int],
     seeds: Sequence[tuple[int, ...]],
-    bar: "tqdm[Any] | None" = None,
+    watch: Watch | None = None,
 ) -> Batch:
     """Optimise one batch of pictures.
 
@@ -120,7 +123,7 @@ def synthesise(
         plan: what to optimise and how.
         owner: the index of each picture's unit in the plan's objectives.
         seeds: what each picture's generator starts from.
-        bar: a progress bar, moved by one a step.
+        watch: is told of each step, and may end the batch early.
 
     Raises:
         NonFiniteError: a loss became NaN or infinite; which pictures, at which step.
@@ -129,7 +132,7 @@ def synthesise(
     pictures = plan.start(generators, owner)
     optimiser = _adam(pictures.parameters(), plan.schedule)
     owners = torch.tensor(list(owner))
-    losses, pull = [], None
+    losses, pull, stuck = [], None, None
     with torch.enable_grad():
         for step in range(plan.schedule.steps):
             for group in optimiser.param_groups:
@@ -142,14 +145,19 @@ def synthesise(
                 _check_finite(loss, step)
             optimiser.zero_grad(set_to_none=True)
             loss.sum().backward()  # type: ignore[no-untyped-call]
+            if step == _PATIENCE and pull is not None:
+                stuck = _without(pull)
+                if len(stuck) == len(pull):
+                    break
+            _hold(pictures, stuck)
             optimiser.step()
             pictures.constrain()
             losses.append(loss.detach())
             if plan.alpha and images.grad is not None:
                 strength = images.grad.abs().sum(1)
                 pull = strength if pull is None else pull.add_(strength)
-            if bar is not None:
-                bar.update()
+            if watch is not None and watch(step + 1, images.detach(), losses[-1]):
+                break
     final = pictures.images().detach().clamp(0, 1)
     return Batch(final, torch.stack(losses, 1), None if pull is None else _transparency(pull))
 
@@ -210,6 +218,19 @@ def _adam(parameters: list[torch.Tensor], schedule: Schedule) -> torch.optim.Ada
     """One kernel on a GPU. Not on a CPU: there the last numbers of a thread's share are rounded otherwise."""
     fused = all(parameter.is_cuda for parameter in parameters)
     return torch.optim.Adam(parameters, lr=schedule.rate, betas=schedule.betas, fused=fused)
+
+
+def _without(pull: Float[torch.Tensor, "picture y x"]) -> list[int]:
+    """The pictures that no gradient has reached."""
+    found: list[int] = (~pull.flatten(1).any(1)).nonzero().flatten().tolist()
+    return found
+
+
+def _hold(pictures: Parametrization, which: list[int] | None) -> None:
+    """Leave pictures as they are: whether one is given up must not depend on its batch mates."""
+    for parameter in pictures.parameters() if which else ():
+        if parameter.grad is not None:
+            parameter.grad[which] = 0
 
 
 def _transparency(pull: Float[torch.Tensor, "picture y x"]) -> Float[torch.Tensor, "picture y x"]:

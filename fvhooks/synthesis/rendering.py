@@ -1,36 +1,26 @@
 """`fvhooks.visualize`: from units to pictures."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
 import torch
-import xarray as xr
-from jaxtyping import Float
-from tqdm.auto import tqdm
 
-from fvhooks.errors import ImageError, LayerNotFoundError, MissingInputError, NonFiniteError
+from fvhooks.errors import ImageError, LayerNotFoundError, MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.store.reading import Store
-from fvhooks.synthesis.engine import Batch, Plan, look, synthesise
-from fvhooks.synthesis.objectives import Seen
-from fvhooks.synthesis.objectives.activation import responses
-from fvhooks.synthesis.recipes import RECIPES, Recipe, Request
+from fvhooks.synthesis.advice import check_size, silent_in_references, warnings_of
+from fvhooks.synthesis.gathering import gather
+from fvhooks.synthesis.jobs import Call
+from fvhooks.synthesis.making import run, stages_of
+from fvhooks.synthesis.progress import Progress, Watcher, notebook_view
+from fvhooks.synthesis.recipes import RECIPES, Recipe
 from fvhooks.synthesis.sets import ImageSet
-from fvhooks.synthesis.visualizations import Target, Visualizations, unit_coordinates
+from fvhooks.synthesis.shelves import Shelf
+from fvhooks.synthesis.visualizations import Target, Visualizations
 from fvhooks.units import Unit
 
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One picture to make: its place in the result, its owner in the plan, what its generator starts from."""
-
-    unit: int
-    seed: int
-    owner: int
-    start: tuple[int, ...]
+_log = logging.getLogger("fvhooks")
 
 
 @torch.inference_mode(mode=False)  # pictures are made by gradients, whatever the caller has switched off
@@ -43,13 +33,16 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
     seeds: int | Sequence[int] = 3,
     facets: int = 1,
     steps: int | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = None,
+    keep: bool = False,
+    live: bool | Watcher = False,
     show_progress: bool = True,
 ) -> Visualizations:
     """Make pictures of what units look for.
 
-    Units of one layer share batches of `batch_size` pictures. A picture does not depend on what else is in
-    its batch; with the same batch shape it is the same to the bit, with another one the same up to rounding.
+    Units of one layer share batches. A picture does not depend on what else is in its batch; with the same
+    batch shape it is the same to the bit, with another one the same up to rounding. A batch for which memory
+    runs out is halved, and so are those after it.
 
     Example:
         >>> vis = fv.visualize(hooked, [fv.Unit.logit(207)], store=store)  # doctest: +SKIP
@@ -64,18 +57,29 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
         seeds: how many pictures a unit, or which seeds.
         facets: split each unit's references into so many groups; picture `i` follows group `i % facets`.
         steps: instead of the recipe's own number.
-        batch_size: pictures at a time, at most.
+        batch_size: pictures at a time, at most; None: as many as fit into the memory that is free, up to 16,
+            on an accelerator 64.
+        keep: write each finished batch into the store, and make only what is not there yet: a job that was
+            killed is called again and goes on, and its pictures are those of one that never was.
+        live: show the pictures as they form in the running cell of a notebook, with a button that stops
+            and keeps them as they are, as the first interrupt (Ctrl-C) does too. A function is told of every
+            step instead, a `fvhooks.synthesis.progress.Forming`, and stops by returning True.
         show_progress: whether to show a bar.
 
     Returns:
         `images` (unit, seed, rgb, y, x) in [0, 1], `alpha` (unit, seed, y, x) in [0, 1], `activation`
         (unit, seed): the unit's strongest response to the finished picture, or for an `ImageSet` the cosine
         of its mean activations to the set's, `loss` (unit, seed, step), and
-        `flag` (unit, seed): empty, or what is wrong with a picture.
+        `flag` (unit, seed): empty, or what is wrong with a picture. Units that no reference image moves are
+        left out where the recipe shows such images, and named in the attribute `left_out`; alone they are
+        an error. Of a call that was stopped the units come back that were begun.
 
     Raises:
         LayerNotFoundError: an unknown layer, a channel that it does not have.
-        MissingInputError: the recipe needs a store, a label or a data set that is not there.
+        MissingInputError: the recipe needs a store, a label or a data set that is not there; or `keep`
+            has no store, or settings that no other process could tell again.
+        ImageError: the model cannot take pictures of the size, or it is not known.
+        OutOfMemoryError: not even one picture at a time fits.
         StoreError: the store is of another model.
         NonFiniteError: the loss became NaN or infinite.
     """
@@ -89,41 +93,23 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
         store.require(hooked)
     size = _size(hooked, store)
     _check_units(hooked, listed)
-    results: dict[tuple[int, int], _Picture] = {}
-    name = _name(chosen)
-    groups = _by_layer(listed)
-    plans = [
-        chosen.plan(Request(hooked, [listed[i] for i in group], store, steps, len(numbers), facets, size))
-        for group in groups
-    ]
-    jobs = [_jobs(listed, group, numbers, plan.owners) for group, plan in zip(groups, plans, strict=True)]
-    total = sum(
-        plan.schedule.steps * -(-len(job) // batch_size) for plan, job in zip(plans, jobs, strict=True)
-    )
-    with tqdm(total=total, desc="visualize", unit="step", disable=not show_progress) as bar:
-        for plan, group, job in zip(plans, groups, jobs, strict=True):
-            for part in _portions(job, batch_size):
-                results |= _make(hooked, plan, [listed[i] for i in group], part, bar)
-    return _gather(listed, numbers, results, name, facets)
+    call = Call(hooked, listed, chosen, store, numbers, facets, steps, size, warnings_of(store, listed))
+    call, left_out = _without_silent(call)
+    shelf = _shelf(call) if keep else None
+    watcher = (notebook_view() if live is True else live) or None
+    stages = stages_of(call, batch_size, shelf)
+    with Progress(show_progress, watcher) as progress:
+        made = run(call, stages, shelf, progress)
+    if shelf is not None:
+        shelf.finish()
+    data = gather(call, made, shelf)
+    attributes = {"recipe": call.name, "facets": facets} | ({"left_out": left_out} if left_out else {})
+    return Visualizations(data.assign_attrs(attributes))
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    image: Float[np.ndarray, "rgb y x"]
-    alpha: Float[np.ndarray, "y x"] | None
-    loss: Float[np.ndarray, " step"]
-    activation: float
-    flag: str
-
-
-def _name(recipe: Recipe) -> str:
-    """As it is registered, or its class's where it is not."""
-    kind = type(recipe)
-    return next((name for name, known in RECIPES.items() if known is kind), kind.__name__.lower())
-
-
-def _check_counts(seeds: Sequence[int], facets: int, steps: int | None, batch_size: int) -> None:
-    least = min(facets, batch_size, len(seeds), 1 if steps is None else steps)
+def _check_counts(seeds: Sequence[int], facets: int, steps: int | None, batch_size: int | None) -> None:
+    said_of = [1 if number is None else number for number in (steps, batch_size)]
+    least = min(facets, len(seeds), *said_of)
     if least < 1:
         said = f"seeds={len(seeds)}, facets={facets}, steps={steps}, batch_size={batch_size}"
         raise MissingInputError(f"visualize needs at least one of each, got {said}.")
@@ -133,14 +119,14 @@ def _check_counts(seeds: Sequence[int], facets: int, steps: int | None, batch_si
 
 def _size(hooked: HookedModel, store: Store | None) -> tuple[int, int, int]:
     """The size of the pictures: the model's input, or that of the images of the store."""
-    if hooked.preprocessing.input_shape is not None:
-        return hooked.preprocessing.input_shape
-    if store is None:
+    size = hooked.preprocessing.input_shape
+    if size is None and store is None:
         raise ImageError(
             "The size of the pictures is not known: pass input_shape=… to fvhooks.attach, or a store."
         )
-    hooked.probe(torch.full((1, *store.image_shape), 0.5))
-    return store.image_shape
+    size = size or store.image_shape  # type: ignore[union-attr]
+    check_size(hooked, size)
+    return size
 
 
 def _check_units(hooked: HookedModel, units: Sequence[Target]) -> None:
@@ -155,108 +141,27 @@ def _check_units(hooked: HookedModel, units: Sequence[Target]) -> None:
             )
 
 
-def _by_layer(units: Sequence[Target]) -> list[list[int]]:
-    groups: dict[str, list[int]] = {}
-    for index, unit in enumerate(units):
-        groups.setdefault(unit.layer, []).append(index)
-    return list(groups.values())
+def _without_silent(call: Call) -> tuple[Call, dict[str, str]]:
+    """The call without the units that its recipe cannot show since no reference image moves them."""
+    left_out: dict[str, str] = {}
+    silent = [] if call.store is None else silent_in_references(call.store, call.units)
+    for place in silent if len(call.units) > 1 else []:
+        try:
+            call.plan([place])
+        except MissingInputError as error:
+            left_out[call.units[place].id] = str(error)
+    remaining = [unit for unit in call.units if unit.id not in left_out]
+    if not remaining:
+        raise MissingInputError(f"No unit of {len(call.units)} can be shown: {next(iter(left_out.values()))}")
+    for name, said in left_out.items():
+        _log.warning("%s is left out: %s", name, said)
+    return replace(call, units=remaining), left_out
 
 
-def _jobs(units: Sequence[Target], group: Sequence[int], seeds: Sequence[int], owners: int) -> list[_Job]:
-    return [
-        _Job(unit, place, local * owners + place % owners, (_hash(units[unit].id), seed))
-        for local, unit in enumerate(group)
-        for place, seed in enumerate(seeds)
-    ]
-
-
-def _portions(jobs: Sequence[_Job], batch_size: int) -> Iterator[list[_Job]]:
-    """Few and even batches of one size; the last is filled up by repeating a picture."""
-    batches = -(-len(jobs) // batch_size)
-    size = -(-len(jobs) // batches)
-    for first in range(0, len(jobs), size):
-        part = list(jobs[first : first + size])
-        yield part + [part[-1]] * (size - len(part))
-
-
-def _make(
-    hooked: HookedModel,
-    plan: Plan,
-    units: Sequence[Target],
-    jobs: Sequence[_Job],
-    bar: "tqdm[Any]",
-) -> dict[tuple[int, int], _Picture]:
-    try:
-        batch = synthesise(hooked, plan, [job.owner for job in jobs], [job.start for job in jobs], bar)
-    except NonFiniteError as error:
-        names = sorted({units[job.owner // plan.owners].id for job in jobs})
-        raise NonFiniteError(f"While visualizing {', '.join(names)}: {error}") from error
-    peaks = _peaks(hooked, plan, units, batch, [job.owner for job in jobs])
-    return {
-        (job.unit, job.seed): _Picture(
-            batch.images[i].cpu().numpy(),
-            None if batch.alpha is None else batch.alpha[i].cpu().numpy(),
-            batch.loss[i].cpu().numpy(),
-            peaks[i],
-            _flag(batch, i, peaks[i]),
+def _shelf(call: Call) -> Shelf:
+    if call.store is None:
+        raise MissingInputError(
+            "keep=True writes the pictures into a store, and none was given: pass store=…, which "
+            "fvhooks.collect makes and fvhooks.open_store opens."
         )
-        for i, job in enumerate(jobs)
-    }
-
-
-def _peaks(
-    hooked: HookedModel, plan: Plan, units: Sequence[Target], batch: Batch, owner: Sequence[int]
-) -> list[float]:
-    layer = units[0].layer if plan.response is None else plan.response.layer
-    with torch.no_grad():
-        activations = look(hooked, batch.images, [layer])
-    if plan.response is not None:
-        found = plan.response.measure(Seen(activations, batch.images, torch.tensor(list(owner))))
-    else:
-        seen = Seen(activations, batch.images, torch.tensor([one // plan.owners for one in owner]))
-        found = responses(seen, [one for one in units if not isinstance(one, ImageSet)], hooked.layout(layer))
-    return [float(values.max()) for values in found]
-
-
-def _flag(batch: Batch, index: int, peak: float) -> str:
-    if batch.alpha is not None and not bool(batch.alpha[index].any()):
-        return "nothing changed: no gradient reached the picture"
-    if peak == 0:
-        return "the unit does not fire for the finished picture"
-    return ""
-
-
-def _gather(
-    units: Sequence[Target],
-    seeds: Sequence[int],
-    pictures: dict[tuple[int, int], _Picture],
-    recipe: str,
-    facets: int,
-) -> Visualizations:
-    grid = [[pictures[unit, seed] for seed in range(len(seeds))] for unit in range(len(units))]
-    longest = max(len(picture.loss) for row in grid for picture in row)
-    arrays = {
-        "images": (("unit", "seed", "rgb", "y", "x"), np.stack([[p.image for p in row] for row in grid])),
-        "activation": (("unit", "seed"), np.array([[p.activation for p in row] for row in grid], np.float32)),
-        "loss": (
-            ("unit", "seed", "step"),
-            np.stack([[_padded(p.loss, longest) for p in row] for row in grid]),
-        ),
-        "flag": (("unit", "seed"), np.array([[p.flag for p in row] for row in grid], dtype=object)),
-    }
-    if grid[0][0].alpha is not None:
-        arrays["alpha"] = (("unit", "seed", "y", "x"), np.stack([[p.alpha for p in row] for row in grid]))
-    data = xr.Dataset(
-        arrays,
-        coords={**unit_coordinates(units), "seed": list(seeds)},
-        attrs={"recipe": recipe, "facets": facets},
-    )
-    return Visualizations(data)
-
-
-def _padded(loss: Float[np.ndarray, " step"], steps: int) -> Float[np.ndarray, " step"]:
-    return np.pad(loss, (0, steps - len(loss)), constant_values=np.nan)
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+    return Shelf(call, call.store)

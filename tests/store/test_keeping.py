@@ -60,25 +60,6 @@ def test_other_shapes_under_one_key_are_refused(store) -> None:
         store.write_unit("1", 8, "abc", xr.Dataset({"a": ("channel", [1.0])}))
 
 
-def test_pictures_come_back(store) -> None:
-    images = np.random.default_rng(0).random((2, 3, 3, 8, 8), np.float32)
-    arrays = {"images": (("unit", "seed", "rgb", "y", "x"), images)}
-    names = np.array(["1:7", "logits:2@0,0"], dtype=object)
-    coordinates = {
-        "unit": names,
-        "layer": ("unit", np.array(["1", "logits"], dtype=object)),
-        "seed": [0, 1, 2],
-    }
-    pictures = xr.Dataset(arrays, coords=coordinates, attrs={"recipe": "vital"})
-    store.write_visualizations(pictures, "k")
-    xr.testing.assert_identical(store.read_visualizations(["1:7", "logits:2@0,0"], "vital", "k"), pictures)
-    one = store.read_visualizations(["logits:2@0,0"], "vital", "k")
-    xr.testing.assert_identical(one, pictures.isel(unit=[1]))
-    assert store.read_visualizations(["1:7", "1:8"], "vital", "k") is None
-    assert store.read_visualizations(["1:7"], "fourier", "k") is None
-    assert store.read_visualizations([], "vital", "k") is None
-
-
 def test_plain_xarray_sees_what_is_kept(store) -> None:
     store.write_unit("1", 7, "abc", _unit(2.0))
     tree = xr.open_datatree(store.path)

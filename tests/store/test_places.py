@@ -15,6 +15,7 @@ import xarray as xr
 import fvhooks as fv
 from fvhooks.errors import MissingDependencyError, StoreError
 from fvhooks.store import places, schema
+from fvhooks.store.pictures import KeptPictures
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 SMALL = {"layers": ["1"], "shard_size": 45}
@@ -87,12 +88,15 @@ def test_units_and_pictures_are_kept_in_a_bucket(in_bucket) -> None:
     store.write_unit("1", 4, "key", xr.Dataset({"profile": ("rank", np.arange(5.0))}))
     assert store.read_unit("1", 4, "key").profile.values.tolist() == [0, 1, 2, 3, 4]
     assert store.read_unit("1", 5, "key") is None
-    shown = fv.as_visualizations([fv.Unit("1", 4)], torch.rand(1, 3, 12, 12))
-    recipe = shown.data.attrs.get("recipe", "given")
+    names = ["1", "given-key"]
+    kept = KeptPictures(in_bucket, names, 20, [0, 1], {"recipe": "given"})
     for _ in range(2):
-        store.write_visualizations(shown.data, "key")
-    kept = fv.open_store(in_bucket).read_visualizations(["1:4"], recipe, "key")
-    np.testing.assert_array_equal(kept.images.values, shown.data.images.values)
+        kept.write({(4, 1): {"images": np.ones((3, 4, 4), np.float32), "flag": "é"}}, "call", 1)
+    again = KeptPictures(in_bucket, names, 20, [0, 1], {})
+    assert np.argwhere(again.done()).tolist() == [[4, 1]]
+    assert again.size_of("call") == 1
+    found = again.read([4]).isel(seed=1).load()
+    assert (found.images.values.min(), found.flag.item()) == (1.0, "é")
 
 
 def test_damage_in_a_bucket_is_named(server, in_bucket) -> None:

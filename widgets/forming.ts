@@ -1,0 +1,74 @@
+import type { AnyModel, RenderProps } from "@anywidget/types";
+
+import { Pictures } from "./parts/blobs";
+import { html } from "./parts/dom";
+import type { Span } from "./parts/types";
+
+interface State {
+  names: string[];
+  spans: Span[];
+  pixelated: boolean;
+  said: string;
+  share: number;
+  finished: boolean;
+  blobs: DataView;
+}
+
+/** One view of pictures that are being made: how far they are, a button that stops, and the pictures. */
+class FormingView {
+  private pictures = new Pictures();
+  private readonly said = html("p", { class: "fvh-subtitle" });
+  private readonly bar = html("progress", { max: 1, "aria-label": "Work done" });
+  private readonly grid = html("div", { class: "fvh-grid" });
+  private readonly stop = html("button", { type: "button" }, "Stop and keep the pictures");
+
+  constructor(
+    private readonly model: AnyModel<State>,
+    el: HTMLElement,
+  ) {
+    const head = html("header", {}, this.bar, this.said, this.stop);
+    el.append(html("section", { class: "fvhooks", "aria-label": "Pictures as they form" }, head, this.grid));
+    this.stop.addEventListener("click", this.onStop);
+    model.on("change:blobs", this.draw);
+    model.on("change:said", this.tell);
+    this.draw();
+    this.tell();
+  }
+
+  destroy(): void {
+    this.model.off("change:blobs", this.draw);
+    this.model.off("change:said", this.tell);
+    this.pictures.release();
+  }
+
+  private readonly onStop = (): void => {
+    this.model.send({ type: "stop" });
+    this.stop.disabled = true;
+    this.stop.textContent = "Stopping after this step …";
+  };
+
+  private readonly tell = (): void => {
+    this.said.textContent = this.model.get("said");
+    this.bar.value = this.model.get("share");
+    this.stop.hidden = this.model.get("finished");
+  };
+
+  private readonly draw = (): void => {
+    const before = this.pictures;
+    this.pictures = new Pictures();
+    const urls = this.pictures.all(this.model.get("blobs"), this.model.get("spans"));
+    const look = this.model.get("pixelated") ? "fvh-pixelated" : null;
+    const figures = this.model.get("names").slice(0, urls.length).map((name, index) =>
+      html("figure", {}, html("img", { src: urls[index] ?? "", alt: name, class: look }), html("figcaption", {}, name)),
+    );
+    this.grid.replaceChildren(...figures);
+    before.release();
+  };
+}
+
+function render({ model, el }: RenderProps<State>): () => void {
+  const view = new FormingView(model, el);
+  return () => view.destroy();
+}
+
+export default { render };
