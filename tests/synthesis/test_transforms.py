@@ -1,9 +1,11 @@
 """Transforms keep the size, move what they say, and draw for each picture alone."""
 
+import math
+
 import pytest
 import torch
 
-from fvhooks.synthesis.transforms import Affine, Roll, Transform
+from fvhooks.synthesis.transforms import Affine, Focus, Roll, Transform
 
 
 def generators(*seeds: int) -> list[torch.Generator]:
@@ -57,3 +59,16 @@ def test_affine_rotates_without_distortion_where_the_picture_is_not_square() -> 
     disc = ((y**2 + x**2) < 100).float()[None, None]
     turned = Affine(shift=0, scale=(1, 1), rotate=45)(disc, generators(3))
     assert (turned - disc).abs().mean().item() < 0.02
+
+
+def test_focus_shows_the_whole_and_pulls_at_the_middle() -> None:
+    pictures = torch.rand(1, 3, 33, 33, requires_grad=True)
+    shown = Focus(0.2)(pictures, [torch.Generator()])
+    torch.testing.assert_close(shown, pictures)
+    shown.sum().backward()
+    pull = pictures.grad[0, 0]
+    assert pull[16, 16] == 1
+    sigma = 0.2 * 33
+    torch.testing.assert_close(pull[16, 20], torch.tensor(math.exp(-8 / sigma**2)))
+    torch.testing.assert_close(pull, pull.flip(0, 1))
+    torch.testing.assert_close(pull, pull.T)
