@@ -121,3 +121,24 @@ class Noise:
         size = pictures.shape[1:]
         noise = torch.stack([torch.randn(size, generator=generator) for generator in generators])
         return pictures + self.deviation * noise.to(pictures.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """Leave pictures as they are, and let the gradient through by a Gaussian around the middle.
+
+    Args:
+        width: its standard deviation, as a fraction of the shorter side.
+    """
+
+    width: float
+
+    def __call__(self, pictures: Pictures, generators: Sequence[torch.Generator]) -> Pictures:  # noqa: ARG002
+        """The same pictures."""
+        height, width = pictures.shape[-2:]
+        sigma = self.width * min(height, width)
+        rows, columns = (
+            torch.exp(-0.5 * ((torch.arange(side) - (side - 1) / 2) / sigma) ** 2) for side in (height, width)
+        )
+        mask = (rows[:, None] * columns).to(pictures)
+        return pictures * mask + pictures.detach() * (1 - mask)

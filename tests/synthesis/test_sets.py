@@ -1,5 +1,7 @@
 """Groups of images, and the pictures that the Mind's Eye makes of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,11 @@ from torch import nn
 
 import fvhooks as fv
 from fvhooks.errors import MissingInputError
+from fvhooks.synthesis.engine import Plan, look
+from fvhooks.synthesis.gradients import term_gradients
+from fvhooks.synthesis.objectives import Seen
+from fvhooks.synthesis.objectives.set_response import RaisedChannels
+from fvhooks.synthesis.recipes import Request
 from fvhooks.synthesis.recipes.minds_eye import MindsEye
 from fvhooks.synthesis.sets import find_clusters, mean_activations, strongest_channels
 
@@ -122,3 +129,64 @@ def test_wrong_starts_sizes_and_targets(hooked: fv.HookedModel) -> None:
         fv.visualize(hooked, both, "minds_eye", show_progress=False)
     with pytest.raises(MissingInputError, match="does not fire: show it with recipe='minds_eye'"):
         fv.visualize(hooked, fv.ImageSet("1", coloured()), "fourier", show_progress=False)
+
+
+def planned(hooked: fv.HookedModel, images: torch.Tensor, recipe: MindsEye, facets: int = 1) -> Plan:
+    return recipe.plan(Request(hooked, [fv.ImageSet("3", images)], None, None, facets, facets, (3, 8, 8)))
+
+
+def test_as_coded_takes_the_activations_as_they_are(hooked: fv.HookedModel) -> None:
+    """The loss of the public code, written out: minus ΣT a t, the mean of √(1+(a−t)²)−1, λ Σ|z|."""
+    images = coloured()[:6]
+    recipe = replace(MindsEye.as_coded(penalty_layer="1"), channels=2, jitter=0.0, variation=0.0)
+    plan = planned(hooked, images, recipe)
+    shown = torch.rand(2, 3, 8, 8)
+    means = mean_activations(hooked, "3", images)
+    groups = find_clusters(hooked, "3", images)
+    target = groups.weights[0] @ means[groups.members[0]]
+    strongest = np.argsort(-target)[:2]
+    penalised = hooked.read(shown, ["1"])["1"].abs().sum((1, 2, 3)).numpy()
+    for row, answer in enumerate(mean_activations(hooked, "3", shown)):
+        wanted = [
+            -(answer[strongest] * target[strongest]).sum(),
+            (np.sqrt(1 + (answer - target) ** 2) - 1).mean(),
+            0.0,
+            3e-4 * penalised[row],
+        ]
+        seen = Seen(look(hooked, shown, plan.layers), shown, torch.zeros(2, dtype=torch.long))
+        found = [weight * float(term(seen)[row]) for weight, term in plan.terms]
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_every_group_is_pulled_by_its_own_target_alone(hooked: fv.HookedModel) -> None:
+    """The public code pushes every picture towards the channels of every group."""
+    plan = planned(hooked, coloured(), MindsEye(channels=1), facets=3)
+    shown = torch.rand(1, 3, 8, 8)
+    raised = [term_gradients(hooked, plan, shown, [owner])["RaisedChannels"].item() for owner in range(3)]
+    term = plan.terms[0][1]
+    assert isinstance(term, RaisedChannels)
+    other = replace(term, targets=term.targets * torch.tensor([[1.0], [9.0], [9.0]]))
+    changed = replace(plan, terms=[(1.0, other), *plan.terms[1:]])
+    assert term_gradients(hooked, changed, shown, [0])["RaisedChannels"].item() == raised[0]
+    assert term_gradients(hooked, changed, shown, [1])["RaisedChannels"].item() != raised[1]
+
+
+def test_lengths_of_gradients_by_finite_differences(hooked: fv.HookedModel) -> None:
+    recipe = MindsEye(penalty_layer=("1", 0.5))
+    plan, shown = planned(hooked, coloured(), recipe), torch.rand(2, 3, 8, 8)
+    found = term_gradients(hooked, plan, shown, [0, 0])
+    assert list(found) == ["RaisedChannels", "NearTargets", "TotalVariation", "Sparsity"]
+    twice = term_gradients(
+        hooked, planned(hooked, coloured(), replace(recipe, near_weight=2.0)), shown, [0, 0]
+    )
+    torch.testing.assert_close(twice["NearTargets"], 2 * found["NearTargets"])
+
+    def loss(images: torch.Tensor) -> torch.Tensor:
+        return plan.terms[1][1](Seen(look(hooked, images, plan.layers), images, torch.tensor([0])))
+
+    one = shown[:1].clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(one).sum(), one)
+    assert found["NearTargets"][0].item() == pytest.approx(float(gradient.norm()))
+    direction = 0.02 * gradient / gradient.norm()
+    change = loss(shown[:1] + direction / 2) - loss(shown[:1] - direction / 2)
+    assert float(change) == pytest.approx(0.02 * found["NearTargets"][0].item(), rel=0.05)

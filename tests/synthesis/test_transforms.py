@@ -1,9 +1,11 @@
 """Transforms keep the size, move what they say, and draw for each picture alone."""
 
+import math
+
 import pytest
 import torch
 
-from fvhooks.synthesis.transforms import Affine, Roll, Transform
+from fvhooks.synthesis.transforms import Affine, Focus, Roll, Transform
 
 
 def generators(*seeds: int) -> list[torch.Generator]:
@@ -69,3 +71,16 @@ def test_a_roll_is_torch_roll_and_its_gradient_rolls_back(size: tuple[int, int])
     weights = torch.rand_like(rolled)
     ours, theirs = (torch.autograd.grad((out * weights).sum(), pictures)[0] for out in (rolled, expected))
     assert torch.equal(ours, theirs)
+
+
+def test_focus_shows_the_whole_and_pulls_at_the_middle() -> None:
+    pictures = torch.rand(1, 3, 33, 33, requires_grad=True)
+    shown = Focus(0.2)(pictures, [torch.Generator()])
+    torch.testing.assert_close(shown, pictures)
+    shown.sum().backward()
+    pull = pictures.grad[0, 0]
+    assert pull[16, 16] == 1
+    sigma = 0.2 * 33
+    torch.testing.assert_close(pull[16, 20], torch.tensor(math.exp(-8 / sigma**2)))
+    torch.testing.assert_close(pull, pull.flip(0, 1))
+    torch.testing.assert_close(pull, pull.T)

@@ -21,6 +21,8 @@ class RaisedChannels(Objective):
         channels: of each owner, which count.
         centre: what is usual, of each owner; zero where nothing is known.
         scale: its deviation.
+        relative: whether to divide by the target's product with itself; without, the strength of a pull grows
+            with the square of the activations.
     """
 
     layer: str
@@ -28,6 +30,7 @@ class RaisedChannels(Objective):
     channels: Int[torch.Tensor, "owner top"]
     centre: Float[torch.Tensor, "owner channel"]
     scale: Float[torch.Tensor, "owner channel"]
+    relative: bool = True
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -42,7 +45,8 @@ class RaisedChannels(Objective):
         chosen = self.channels.to(values.device)[owner]
         theirs = ((self.targets.to(values)[owner] - centre) / scale).gather(1, chosen)
         ours = ((values - centre) / scale).gather(1, chosen)
-        return -(ours * theirs).sum(1) / theirs.square().sum(1).clamp(min=1e-12)
+        product = (ours * theirs).sum(1)
+        return -product / theirs.square().sum(1).clamp(min=1e-12) if self.relative else -product
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,10 +18,12 @@ from fvhooks.synthesis.objectives.sparsity import Sparsity
 from fvhooks.synthesis.objectives.total_variation import TotalVariation
 from fvhooks.synthesis.recipes import RECIPES, Request
 from fvhooks.synthesis.sets import Clusters, ImageSet, find_clusters, strongest_channels
-from fvhooks.synthesis.transforms import Roll
+from fvhooks.synthesis.transforms import Focus, Roll, Transform
 from fvhooks.units import LOGITS, Unit
 
 _FEW = 16
+_FOCUS = 0.124  # of the side: the public code narrows its mask from 0.137 to 0.111
+_PENALTY = 3e-4  # its weight of the sum of absolute activations grows from 1e-4 to 5e-4
 STARTS = ("blend", "medoid", "noise")
 
 
@@ -36,12 +39,16 @@ class MindsEye:
     Example:
         >>> MindsEye(raise_weight=0.0).near_weight  # inversion only
         1.0
+        >>> MindsEye.as_coded(penalty_layer="layer3.2.conv2").comparable
+        False
 
     Args:
         channels: how many are raised; by default a tenth of the layer's, 5 to 50.
         members: images that stand for a group, at most: those nearest to its centre.
         raise_weight: of the channels that are raised.
         near_weight: of the distance to the set.
+        comparable: measure both terms in what is usual of each channel, so that weights of 1 are comparable;
+            else take the activations as they are, as the authors' public code does.
         penalty_layer: a layer to keep quiet, and by what weight.
         start: from the weighted "blend" of the members, the "medoid", or "noise".
         noise: how much of a fresh picture is laid over that, so that seeds differ.
@@ -49,6 +56,7 @@ class MindsEye:
         rate: learning rate.
         decay: amplitude of a coefficient falls as frequency to this power.
         jitter: largest circular shift, as a fraction of the side.
+        focus: let the middle change most, by a Gaussian of so many shorter sides; None: all alike.
         variation: weight of the total variation, by pixel.
     """
 
@@ -56,6 +64,7 @@ class MindsEye:
     members: int = 10
     raise_weight: float = 1.0
     near_weight: float = 1.0
+    comparable: bool = True
     penalty_layer: tuple[str, float] | None = None
     start: str = "blend"
     noise: float = 1.0
@@ -63,7 +72,23 @@ class MindsEye:
     rate: float = 0.05
     decay: float = 1.0
     jitter: float = 0.06
+    focus: float | None = None
     variation: float = 1e-4
+
+    @classmethod
+    def as_coded(cls, penalty_layer: str | None = None, *, steps: int = 200) -> Self:
+        """The loss, the start and the mask of the authors' public code, without what look like its slips.
+
+        Channels are the strongest ones, not the most unusual; the terms are as they come, so that the first
+        one has nearly all the say; only the middle of the blend changes. The optimiser and the Fourier
+        coefficients stay those of this recipe, and the total variation stands for its denoising.
+
+        Args:
+            penalty_layer: whose mean absolute activation is kept low.
+            steps: of Adam; the public code takes 2,001 of plain gradient descent.
+        """
+        penalty = None if penalty_layer is None else (penalty_layer, _PENALTY)
+        return cls(comparable=False, penalty_layer=penalty, noise=0.0, focus=_FOCUS, steps=steps)
 
     def plan(self, request: Request) -> Plan:
         """The terms over all units, each with one owner a facet."""
@@ -78,18 +103,23 @@ class MindsEye:
             find_clusters(request.hooked, layer, images, request.facets, self.members) for images in sets
         ]
         targets = np.concatenate([clusters.targets for clusters in found])
-        usual = [_usual(request, layer, clusters) for clusters in found]
+        usual = [self._usual(request, layer, clusters) for clusters in found]
         centre, scale = (np.repeat(np.stack(part), request.facets, 0) for part in zip(*usual, strict=True))
         chosen = strongest_channels(targets, self._count(targets.shape[1]), centre, scale)
         wanted, middle, spread = (torch.from_numpy(part) for part in (targets, centre, scale))
         terms: list[tuple[float, Objective]] = [
-            (self.raise_weight, RaisedChannels(layer, wanted, torch.from_numpy(chosen), middle, spread)),
+            (
+                self.raise_weight,
+                RaisedChannels(
+                    layer, wanted, torch.from_numpy(chosen), middle, spread, relative=self.comparable
+                ),
+            ),
             (self.near_weight, NearTargets(layer, wanted, spread)),
             (self.variation, TotalVariation()),
         ]
         if self.penalty_layer is not None:
             name, weight = self.penalty_layer
-            sizes = [_size(request, name, images) for images in sets for _ in range(request.facets)]
+            sizes = [self._size(request, name, images) for images in sets for _ in range(request.facets)]
             terms.append((weight, Sparsity(name, torch.tensor(sizes))))
         starts = torch.cat(
             [self._starts(clusters, images) for clusters, images in zip(found, sets, strict=True)]
@@ -98,10 +128,28 @@ class MindsEye:
             self._start(request, starts),
             terms,
             Schedule(request.steps_or(self.steps), self.rate, warmup=5),
-            [Roll(round(self.jitter * min(request.size[1:])))],
+            [*self._masks(), Roll(round(self.jitter * min(request.size[1:])))],
             owners=request.facets,
             response=Response(layer, _likeness(layer, wanted)) if of_sets else None,
         )
+
+    def _masks(self) -> list[Transform]:
+        return [] if self.focus is None else [Focus(self.focus)]
+
+    def _usual(
+        self, request: Request, layer: str, clusters: Clusters
+    ) -> tuple[Float[np.ndarray, " channel"], Float[np.ndarray, " channel"]]:
+        if self.comparable:
+            return _usual(request, layer, clusters)
+        count = clusters.means.shape[1]
+        return np.zeros(count, np.float32), np.ones(count, np.float32)
+
+    def _size(self, request: Request, layer: str, images: Float[torch.Tensor, "image rgb y x"]) -> float:
+        """What the mean absolute activation is divided by; one over the count for the plain sum."""
+        if self.comparable:
+            return _size(request, layer, images)
+        layout = request.hooked.layout(request.hooked.resolve(layer))
+        return 1 / (layout.channels * layout.positions)
 
     def _count(self, channels: int) -> int:
         return min(channels, self.channels or int(np.clip(channels // 10, 5, 50)))
