@@ -89,3 +89,23 @@ class Noise:
         size = pictures.shape[1:]
         noise = torch.stack([torch.randn(size, generator=generator) for generator in generators])
         return pictures + self.deviation * noise.to(pictures.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Mirror left and right, by a coin.
+
+    Args:
+        chance: how often.
+    """
+
+    chance: float = 0.5
+
+    def __call__(self, pictures: Pictures, generators: Sequence[torch.Generator]) -> Pictures:
+        """The pictures, some of them mirrored."""
+        draws = [float(torch.rand((), generator=generator)) for generator in generators]
+        flipped = [
+            picture.flip(-1) if draw < self.chance else picture
+            for picture, draw in zip(pictures, draws, strict=True)
+        ]
+        return torch.stack(flipped)
