@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from captum._utils.common import _format_tensor_into_tuples, _run_forward, _select_targets
@@ -22,6 +22,7 @@ from fvhooks.errors import (
 from fvhooks.hooks.addresses import EVERY_CALL, Address
 from fvhooks.hooks.attachment import unwrap
 from fvhooks.hooks.taps import borrowed, rewritten, run, tap
+from fvhooks.relevance.pooling import SPREAD
 from fvhooks.relevance.rules import Flow
 from fvhooks.units import Layout
 
@@ -55,13 +56,15 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
         model: any module whose output is a tensor, such as `hooked.module` or `hooked.trunk(layer)`.
         layer: the module, or modules, to attribute to; blocks as well as leaves. All come from one pass.
         seed_layer: start from a channel of this module instead of from an output; nothing behind it runs.
+        max_pool: "winner": the largest value of a window takes its relevance. "average": it is shared as at
+            an average-pooling to the same size (2 × 2 in a ResNet); a window of zeros loses its relevance.
 
     Raises:
         UnsupportedModelError: a scripted model, a layer that is no module of the model.
 
     Source:
         The rule for additions is that of Otsuki et al., ECCV 2024, as VITAL (Görgün et al., ICCV 2025) uses
-        it. There, relevance of a max-pooling spreads over its window; here the largest value takes it.
+        it, there with max_pool="average".
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
         layer: nn.Module | list[nn.Module] | Any,  # noqa: ANN401 - names, which are refused with advice
         *,
         seed_layer: nn.Module | None = None,
+        max_pool: Literal["winner", "average"] = "winner",
     ) -> None:
         bare = unwrap(model)
         self.layers = list(layer) if isinstance(layer, (list, tuple)) else [layer]
@@ -85,6 +89,9 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
                 )
         super().__init__(bare, layer)
         self.seed_layer = seed_layer
+        if max_pool not in ("winner", "average"):
+            raise MissingInputError(f"Expected max_pool to be 'winner' or 'average', got {max_pool!r}.")
+        self._more = SPREAD if max_pool == "average" else {}
         self._checked = False
 
     @property
@@ -125,7 +132,7 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
             NonFiniteError: NaN or infinite relevance.
         """
         given = tuple(_fresh(x) for x in _format_tensor_into_tuples(inputs))
-        flow = Flow(len(given[0]))
+        flow = Flow(len(given[0]), self._more)
         with torch.inference_mode(mode=False), borrowed(self.forward_func), torch.enable_grad():
             with self._tapped(inputs=attribute_to_layer_input) as tapped:
                 start = self._start(flow, given, target, additional_forward_args)
@@ -229,8 +236,8 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
         share = float(lost.abs().sum() / seed.abs().sum().clamp(min=1e-12))
         if share > _WORTH_SAYING:
             warnings.warn(
-                f"FlowLRP: {share:.1%} of the relevance stayed in biases, since nothing else made those "
-                "values. return_convergence_delta=True gives it for each image.",
+                f"FlowLRP: {share:.1%} of the relevance stayed in biases or windows of zeros, since nothing "
+                "else made those values. return_convergence_delta=True gives it for each image.",
                 stacklevel=3,
             )
 

@@ -53,11 +53,13 @@ class Flow(TorchFunctionMode):
 
     Args:
         images: how many images the pass has.
+        more: rules of operations beside this module's own.
         stranded: relevance that no input of an operation took, `(image,)` for each operation.
         callers: which function each node of the autograd graph came from, for errors.
     """
 
     images: int
+    more: Mapping[Callable[..., Any], "Rule"] = field(default_factory=dict)
     stranded: list[Tensor] = field(default_factory=list)
     callers: dict[Any, str] = field(default_factory=dict)
 
@@ -72,7 +74,7 @@ class Flow(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
         """Run one operation under its rule, or as it is."""
-        rule = _RULES.get(func)
+        rule = self.more.get(func) or _RULES.get(func)
         if rule is None:
             return self.plain(func, args, kwargs or {})
         args, given = _in_places(args, kwargs or {})
@@ -145,7 +147,7 @@ class Call:
         return _Shared.apply(operation, share, *inputs)
 
 
-_Rule = Callable[[Call], Any]
+Rule = Callable[[Call], Any]
 
 
 def _in_places(args: tuple[Any, ...], given: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -255,7 +257,7 @@ def _of_weighted(
     return input, weight, bias, rest, options
 
 
-_KINDS: Final[dict[_Rule, tuple[Callable[..., Any], ...]]] = {
+_KINDS: Final[dict[Rule, tuple[Callable[..., Any], ...]]] = {
     _weighted: (
         F.linear, torch.conv1d, torch.conv2d, torch.conv3d,
         torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
@@ -279,7 +281,7 @@ _KINDS: Final[dict[_Rule, tuple[Callable[..., Any], ...]]] = {
         torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__,
     ),
 }  # fmt: skip
-_RULES: Final[dict[Callable[..., Any], _Rule]] = {
+_RULES: Final[dict[Callable[..., Any], Rule]] = {
     func: rule for rule, every in _KINDS.items() for func in every
 }
 

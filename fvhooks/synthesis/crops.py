@@ -49,6 +49,61 @@ def reference_crops(
     return torch.stack([candidates[which] for candidates, which in zip(crops, best, strict=True)])
 
 
+PATCH = 64 / 224
+"""Side of the patches that the authors of VITAL rank images by, as a fraction of the picture's."""
+
+
+def ranked_patches(
+    hooked: HookedModel, store: Store, unit: Unit, count: int = 50, candidates: int = 100
+) -> tuple[Float[torch.Tensor, "image rgb y x"], Float[torch.Tensor, "image rgb y x"]]:
+    """The images with the patches that a unit answers to most, and those patches at the input's size.
+
+    Of the images where the unit is strongest somewhere, each is cut into patches that overlap by half; one
+    counts by the mean of the unit over the patch, seen alone.
+
+    Args:
+        hooked: the model.
+        store: with its data set attached.
+        unit: a channel of a layer of the store.
+        count: how many images.
+        candidates: how many of the strongest images are looked at.
+
+    Returns:
+        Images in [0, 1], the strongest first, and the best patch of each.
+
+    Raises:
+        MissingInputError: no data set is attached, or the unit fires for none of the reference images.
+    """
+    images = store.images(_strongest_ids(store, unit, max(count, candidates)))
+    best = [_best_patch(hooked, unit, image) for image in images]
+    order = sorted(range(len(best)), key=lambda place: -best[place][0])[:count]
+    return images[order], torch.stack([best[place][1] for place in order])
+
+
+def _best_patch(
+    hooked: HookedModel, unit: Unit, image: Float[torch.Tensor, "rgb y x"]
+) -> tuple[float, Float[torch.Tensor, "rgb y x"]]:
+    height, width = image.shape[-2:]
+    rows, columns = (max(1, round(PATCH * side)) for side in (height, width))
+    patches = image.unfold(1, rows, max(1, rows // 2)).unfold(2, columns, max(1, columns // 2))
+    patches = patches.permute(1, 2, 0, 3, 4).reshape(-1, len(image), rows, columns)
+    shown = F.interpolate(patches, (height, width), mode="bilinear", align_corners=False).clamp(0, 1)
+    means = torch.cat([_mean_activation(hooked, unit, some) for some in torch.split(shown, 36)])
+    best = int(means.argmax())
+    return float(means[best]), shown[best]
+
+
+def _strongest_ids(store: Store, unit: Unit, count: int) -> list[str]:
+    top = store.top_images(unit, k=count, split="reference")
+    firing = top.value.values > 0
+    if not firing.any():
+        raise MissingInputError(
+            f"Unit {unit.id!r} fires for none of the reference images of the store, so nothing shows "
+            "what it looks for. Collect more images, or use recipe 'fourier'."
+        )
+    return [str(name) for name in top.id.values[firing]]
+
+
 @torch.no_grad()
 def _mean_activation(
     hooked: HookedModel, unit: Unit, images: Float[torch.Tensor, "image rgb y x"]

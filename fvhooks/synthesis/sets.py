@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.images import as_images
 from fvhooks.synthesis.engine import look
+from fvhooks.synthesis.objectives import Seen
 
 _AT_ONCE = 32  # images
 _COMPONENTS = 50
@@ -188,3 +190,21 @@ def strongest_channels(
     """
     scores = (targets - mean) / np.maximum(deviation, 1e-6)
     return np.argsort(-scores, axis=1, kind="stable")[:, :count]
+
+
+def likeness(
+    layer: str, targets: Float[torch.Tensor, "owner channel"]
+) -> Callable[[Seen], list[torch.Tensor]]:
+    """Measures how alike pictures are to their sets: the cosine of mean activations.
+
+    Args:
+        layer: where.
+        targets: mean activations of each set.
+    """
+
+    def measured(seen: Seen) -> list[torch.Tensor]:
+        values = seen.activations[layer].mean(-1)
+        wanted = targets.to(values)[seen.owner.to(values.device)]
+        return list(torch.nn.functional.cosine_similarity(values, wanted)[:, None])
+
+    return measured

@@ -142,3 +142,23 @@ class Focus:
         )
         mask = (rows[:, None] * columns).to(pictures)
         return pictures * mask + pictures.detach() * (1 - mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Mirror left and right, by a coin.
+
+    Args:
+        chance: how often.
+    """
+
+    chance: float = 0.5
+
+    def __call__(self, pictures: Pictures, generators: Sequence[torch.Generator]) -> Pictures:
+        """The pictures, some of them mirrored."""
+        draws = [float(torch.rand((), generator=generator)) for generator in generators]
+        flipped = [
+            picture.flip(-1) if draw < self.chance else picture
+            for picture, draw in zip(pictures, draws, strict=True)
+        ]
+        return torch.stack(flipped)

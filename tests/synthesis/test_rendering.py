@@ -1,5 +1,6 @@
 """`visualize` end to end on a small network: every recipe, every kind of wrong call."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from fvhooks.synthesis import references
 from fvhooks.synthesis.crops import reference_crops
 from fvhooks.synthesis.recipes import RECIPES
 from fvhooks.synthesis.recipes.vital import Vital
+from fvhooks.synthesis.recipes.vital_faithful import VitalFaithful
 from fvhooks.synthesis.references import ReferenceSettings, unit_references
 
 CLASSES = 3
@@ -66,6 +68,10 @@ def store(
 UNITS = [fv.Unit.logit(1), fv.Unit("3", 4), fv.Unit("3", 0), fv.Unit("1", 2)]
 
 
+RECIPE = {"vital_faithful": VitalFaithful(nodes=("1", "3"), candidates=6)}
+"""What a recipe must be told of this network; others know by their name."""
+
+
 def visualize(hooked: fv.HookedModel, units: Any, **kwargs: Any) -> fv.Visualizations:
     return fv.visualize(hooked, units, **{"seeds": 2, "steps": 6, "show_progress": False} | kwargs)
 
@@ -74,7 +80,7 @@ def visualize(hooked: fv.HookedModel, units: Any, **kwargs: Any) -> fv.Visualiza
 def test_every_recipe_makes_pictures_of_classes_and_inner_units(
     recipe: str, hooked: fv.HookedModel, store: fv.Store
 ) -> None:
-    vis = visualize(hooked, UNITS, recipe=recipe, store=store)
+    vis = visualize(hooked, UNITS, recipe=RECIPE.get(recipe, recipe), store=store)
     assert vis.recipe == recipe
     assert vis.images.shape == (4, 2, 3, 12, 12)
     assert vis.images.min() >= 0
@@ -88,7 +94,10 @@ def test_every_recipe_makes_pictures_of_classes_and_inner_units(
 
 @pytest.mark.parametrize("recipe", list(RECIPES))
 def test_every_recipe_lowers_its_loss(recipe: str, hooked: fv.HookedModel, store: fv.Store) -> None:
-    loss = visualize(hooked, UNITS, recipe=recipe, store=store, steps=60).data.loss
+    chosen = RECIPE.get(recipe, recipe)
+    if isinstance(chosen, VitalFaithful):  # masks move with the picture, and so does what they are matched to
+        chosen = replace(chosen, relevance="none")
+    loss = visualize(hooked, UNITS, recipe=chosen, store=store, steps=60).data.loss
     assert (loss[..., -5:].mean("step") < loss[..., :5].mean("step")).all()
 
 
@@ -96,8 +105,8 @@ def test_every_recipe_lowers_its_loss(recipe: str, hooked: fv.HookedModel, store
 def test_a_picture_is_the_same_whoever_is_beside_it(
     recipe: str, hooked: fv.HookedModel, store: fv.Store
 ) -> None:
-    together = visualize(hooked, UNITS, recipe=recipe, store=store)
-    alone = visualize(hooked, UNITS[1], recipe=recipe, store=store, seeds=[0])
+    together = visualize(hooked, UNITS, recipe=RECIPE.get(recipe, recipe), store=store)
+    alone = visualize(hooked, UNITS[1], recipe=RECIPE.get(recipe, recipe), store=store, seeds=[0])
     np.testing.assert_allclose(alone.images[0, 0], together.images[1, 0], atol=2e-3)
 
 
@@ -159,7 +168,7 @@ def test_a_custom_recipe_and_attributor(hooked: fv.HookedModel, store: fv.Store)
     from captum.attr import InternalInfluence
 
     recipe = Vital(nodes=("1",), steps=3, references=4, attributor=InternalInfluence)
-    vis = visualize(hooked, UNITS[1], recipe=recipe, store=store, steps=None)
+    vis = visualize(hooked, UNITS[1], recipe=RECIPE.get(recipe, recipe), store=store, steps=None)
     assert vis.data.sizes["step"] == 3
 
 

@@ -1,6 +1,6 @@
 """The Mind's Eye: what a layer sees in all images of a set (Stergiou, 2021)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,12 +12,12 @@ from fvhooks.errors import MissingInputError
 from fvhooks.synthesis.crops import reference_crops
 from fvhooks.synthesis.engine import Plan, Response, Schedule, Start, look
 from fvhooks.synthesis.images import FourierImages
-from fvhooks.synthesis.objectives import Objective, Seen
+from fvhooks.synthesis.objectives import Objective
 from fvhooks.synthesis.objectives.set_response import NearTargets, RaisedChannels
 from fvhooks.synthesis.objectives.sparsity import Sparsity
 from fvhooks.synthesis.objectives.total_variation import TotalVariation
 from fvhooks.synthesis.recipes import RECIPES, Request
-from fvhooks.synthesis.sets import Clusters, ImageSet, find_clusters, strongest_channels
+from fvhooks.synthesis.sets import Clusters, ImageSet, find_clusters, likeness, strongest_channels
 from fvhooks.synthesis.transforms import Focus, Roll, Transform
 from fvhooks.units import LOGITS, Unit
 
@@ -130,7 +130,7 @@ class MindsEye:
             Schedule(request.steps_or(self.steps), self.rate, warmup=5),
             [*self._masks(), Roll(round(self.jitter * min(request.size[1:])))],
             owners=request.facets,
-            response=Response(layer, _likeness(layer, wanted)) if of_sets else None,
+            response=Response(layer, likeness(layer, wanted)) if of_sets else None,
         )
 
     def _masks(self) -> list[Transform]:
@@ -233,14 +233,3 @@ def _size(request: Request, layer: str, images: Float[torch.Tensor, "image rgb y
     """Mean absolute activation of a layer for a few images."""
     few = images[:_FEW].to(request.device)
     return max(float(look(request.hooked, few, [layer])[layer].abs().mean()), 1e-6)
-
-
-def _likeness(
-    layer: str, targets: Float[torch.Tensor, "owner channel"]
-) -> Callable[[Seen], list[torch.Tensor]]:
-    def likeness(seen: Seen) -> list[torch.Tensor]:
-        values = seen.activations[layer].mean(-1)
-        wanted = targets.to(values)[seen.owner.to(values.device)]
-        return list(torch.nn.functional.cosine_similarity(values, wanted)[:, None])
-
-    return likeness
