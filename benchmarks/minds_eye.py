@@ -102,28 +102,38 @@ def floors(task: Task, made: torch.Tensor) -> dict[str, Pictures]:
     }
 
 
-def judge(world: World, task: Task, pictures: Pictures, held_out: torch.Tensor) -> dict[str, Any]:
+@dataclass(frozen=True)
+class View:
+    """A layer that judges, and its mean activations for the set and for images that are in no set."""
+
+    hooked: fv.HookedModel
+    layer: str
+    images: np.ndarray
+    held_out: np.ndarray
+
+    @classmethod
+    def of(cls, hooked: fv.HookedModel, layer: str, task: Task, held_out: torch.Tensor) -> "View":
+        seen = (mean_activations(hooked, layer, part) for part in (task.images, held_out))
+        return cls(hooked, layer, *seen)
+
+
+def judge(task: Task, pictures: Pictures, own_view: View, others: dict[str, View]) -> dict[str, Any]:
     """All measures of one set of pictures."""
     shown, groups = pictures
-    values = mean_activations(world.hooked, LAYER, shown)
+    values = mean_activations(own_view.hooked, LAYER, shown)
     usual = {"mean": task.mean, "deviation": task.deviation}
     channels = task.channels()
     own = recovery(values, task.clusters.targets, groups, channels=channels, **usual)
     found: dict[str, Any] = {name: getattr(own, name) for name in ("cosine", "distance", "gain", "overlap")}
     parts = {"members": task.clusters.members, "image_groups": task.clusters.group}
     found["retrieved"] = transfer(values, groups, task.clusters.means, **parts).pictures.retrieved
-    scores = (mean_activations(world.hooked, LAYER, held_out) - task.mean) / task.deviation
+    scores = (own_view.held_out - task.mean) / task.deviation
     responses = np.stack([scores[:, top].mean(1) for top in channels])
-    for name, layer in JUDGES.items():
-        other = attach(world.networks, name)
-        theirs, shown_there = (
-            mean_activations(other, layer, task.images),
-            mean_activations(other, layer, shown),
-        )
-        there = transfer(shown_there, groups, theirs, **parts)
-        found |= {f"{name} retrieved": there.pictures.retrieved, f"{name} margin": there.pictures.margin}
-        held = mean_activations(other, layer, held_out)
-        found[f"{name} agreement"] = agreement(shown_there, held, responses, groups)
+    for name, view in others.items():
+        there = mean_activations(view.hooked, view.layer, shown)
+        told = transfer(there, groups, view.images, **parts).pictures
+        found |= {f"{name} retrieved": told.retrieved, f"{name} margin": told.margin}
+        found[f"{name} agreement"] = agreement(there, view.held_out, responses, groups)
     return found
 
 
@@ -174,7 +184,11 @@ def run(world: World, task: Task, given: argparse.Namespace) -> dict[str, Any]:
     everything = {"real images": real(task)} | made | floors(task, first)
     index = world.store.images_table
     held_out = world.real[: int((index.split.values == "report").sum())]
-    found = {name: judge(world, task, pictures, held_out) for name, pictures in everything.items()}
+    own = View.of(world.hooked, LAYER, task, held_out)
+    others = {
+        name: View.of(attach(world.networks, name), layer, task, held_out) for name, layer in JUDGES.items()
+    }
+    found = {name: judge(task, pictures, own, others) for name, pictures in everything.items()}
     report(task.name, found)
     gradients = {
         name: pulls(world, task, SETTINGS[name], made[name][0]) for name in ("`minds_eye`", "as coded")
