@@ -1,7 +1,7 @@
 """Pictures while they form: as static HTML, and live in Jupyter.
 
-The view has no button of its own: what a browser sends to a widget waits until the cell has ended. The
-notebook's own interrupt does not wait, and stops.
+The view has no button of its own: what a browser sends to a widget may wait until the cell has
+ended. The notebook's own interrupt does not wait, and stops.
 """
 
 import math
