@@ -14,21 +14,20 @@ interface State {
   blobs: DataView;
 }
 
-/** One view of pictures that are being made: how far they are, a button that stops, and the pictures. */
+/** One view of pictures that are being made: how far they are, how to stop, and the pictures. */
 class FormingView {
   private pictures = new Pictures();
   private readonly said = html("p", { class: "fvh-subtitle" });
   private readonly bar = html("progress", { max: 1, "aria-label": "Work done" });
   private readonly grid = html("div", { class: "fvh-grid" });
-  private readonly stop = html("button", { type: "button" }, "Stop and keep the pictures");
+  private readonly hint = html("p", { class: "fvh-phrase" }, "Interrupting the cell (■) stops and keeps the pictures.");
 
   constructor(
     private readonly model: AnyModel<State>,
     el: HTMLElement,
   ) {
-    const head = html("header", {}, this.bar, this.said, this.stop);
+    const head = html("header", {}, this.bar, this.said, this.hint);
     el.append(html("section", { class: "fvhooks", "aria-label": "Pictures as they form" }, head, this.grid));
-    this.stop.addEventListener("click", this.onStop);
     model.on("change:blobs", this.draw);
     model.on("change:said", this.tell);
     this.draw();
@@ -41,16 +40,10 @@ class FormingView {
     this.pictures.release();
   }
 
-  private readonly onStop = (): void => {
-    this.model.send({ type: "stop" });
-    this.stop.disabled = true;
-    this.stop.textContent = "Stopping after this step …";
-  };
-
   private readonly tell = (): void => {
     this.said.textContent = this.model.get("said");
     this.bar.value = this.model.get("share");
-    this.stop.hidden = this.model.get("finished");
+    this.hint.hidden = this.model.get("finished");
   };
 
   private readonly draw = (): void => {

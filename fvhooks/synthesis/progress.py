@@ -111,14 +111,14 @@ class Progress:
 
 
 def notebook_view() -> Watcher:
-    """Shows pictures as they form in the output of the running cell, with a button that stops."""
+    """Shows pictures as they form in the output of the running cell."""
     display = require("IPython.display", feature="the live view", extra="jupyter").display
     shown: list[Any] = []
 
-    def watch(forming: Forming) -> bool:
+    def watch(forming: Forming) -> None:
         if not shown:
             shown.append(VIEWERS["forming"].widget(forming))
             display(shown[0])
-        return bool(shown[0].follow(forming))
+        shown[0].follow(forming)
 
     return watch

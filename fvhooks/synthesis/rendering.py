@@ -61,9 +61,10 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
             on an accelerator 64.
         keep: write each finished batch into the store, and make only what is not there yet: a job that was
             killed is called again and goes on, and its pictures are those of one that never was.
-        live: show the pictures as they form in the running cell of a notebook, with a button that stops
-            and keeps them as they are, as the first interrupt (Ctrl-C) does too. A function is told of every
-            step instead, a `fvhooks.synthesis.progress.Forming`, and stops by returning True.
+        live: show the pictures as they form in the running cell of a notebook; interrupting it (■, Ctrl-C)
+            then stops and keeps them as they are, flagged, and a second interrupt is one as ever. A function
+            is told of every step instead, a `fvhooks.synthesis.progress.Forming`, and stops by returning
+            True.
         show_progress: whether to show a bar.
 
     Returns:

@@ -1,4 +1,8 @@
-"""Pictures while they form: as static HTML, and live in Jupyter with a button that stops."""
+"""Pictures while they form: as static HTML, and live in Jupyter.
+
+The view has no button of its own: what a browser sends to a widget may wait until the cell has
+ended. The notebook's own interrupt does not wait, and stops.
+"""
 
 import math
 import time
@@ -62,7 +66,7 @@ def _widget_class() -> type[Any]:
     traitlets = require("traitlets", feature="the live view", extra="jupyter")
 
     class FormingWidget(anywidget.AnyWidget):  # type: ignore[misc]
-        """Pictures in the browser while they form; `wish` is whether its button was pressed."""
+        """Pictures in the browser while they form."""
 
         _esm = find_asset("forming.js")
         _css = find_asset("forming.css")
@@ -75,34 +79,27 @@ def _widget_class() -> type[Any]:
         blobs = traitlets.Bytes().tag(sync=True)
 
         def __init__(self, forming: Forming) -> None:
-            self.wish, self._last = False, -math.inf
-            super().__init__(**_state(forming, ended=False, wish=False))
-            self.on_msg(self._told)
+            self._last = -math.inf
+            super().__init__(**_state(forming, ended=False))
 
-        def follow(self, forming: Forming) -> bool:
-            """Show pictures, not more often than the browser can use; whether to stop."""
+        def follow(self, forming: Forming) -> None:
+            """Show pictures, not more often than the browser can use."""
             whole = forming.step == forming.steps and forming.batch == forming.batches
-            ended = whole or self.wish or forming.stopping
+            ended = whole or forming.stopping
             if ended or time.monotonic() - self._last >= _EVERY:
                 with self.hold_sync():
-                    for name, value in _state(forming, ended=ended, wish=not whole).items():
+                    for name, value in _state(forming, ended=ended).items():
                         setattr(self, name, value)
                 self._last = time.monotonic()
-            return bool(self.wish)
-
-        def _told(self, _widget: Any, message: Any, _buffers: Any) -> None:  # noqa: ANN401
-            # a plain attribute: the message may come in another thread, and traits are this one's
-            if isinstance(message, dict) and message.get("type") == "stop":
-                self.wish = True
 
     return FormingWidget
 
 
-def _state(forming: Forming, *, ended: bool, wish: bool) -> dict[str, Any]:
+def _state(forming: Forming, *, ended: bool) -> dict[str, Any]:
     packer = Packer()
     spans = [packer.add(part) for part in _encoded(forming, INLINE_BYTES)]
     done = (forming.batch - 1 + forming.step / forming.steps) / forming.batches
-    how = "stopped at " if ended and wish else "finished: " if ended else ""
+    how = "stopped at " if forming.stopping else "finished: " if ended else ""
     return {
         "names": [f"{unit}, seed {seed}" for unit, seed in zip(forming.units, forming.seeds, strict=True)],
         "spans": spans,

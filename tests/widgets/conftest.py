@@ -2,9 +2,17 @@
 
 import base64
 import json
+import secrets
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +28,14 @@ CHROMIUM = "/usr/bin/chromium"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 UNITS, SEEDS, TOPS = 3, 2, 4
 HOSTILE = '<img src=x onerror="window.hacked=1">&"\''
+
+
+SETTINGS = (
+    "--no-browser",
+    "--allow-root",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+)
 
 
 def make_cards(units: int = UNITS, seeds: int = SEEDS, side: int = 80) -> UnitCards:
@@ -168,3 +184,50 @@ def mount(chromium: Any) -> Iterator[Any]:
     for seen in mounted:
         assert not seen.errors
         assert not seen.strangers
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab and the folder that it serves."""
+
+    address: str
+    folder: Path
+    token: str
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/login", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    pytest.fail(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    pytest.importorskip("jupyterlab")
+    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    folder, port, log = tmp_path / "notebooks", _free_port(), tmp_path / "lab.log"
+    token = secrets.token_hex(16)
+    monkeypatch.setenv("JUPYTER_TOKEN", token)
+    folder.mkdir()
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "jupyter", "lab", *SETTINGS]
+    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}"]
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
+        try:
+            _wait_for(address, process, log)
+            yield Lab(address, folder, token)
+        finally:
+            process.terminate()
+            process.wait(30)

@@ -1,15 +1,6 @@
 """The card in a real notebook: live in JupyterLab, and static in what nbconvert writes."""
 
 import re
-import secrets
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +12,6 @@ CELLS = (
     "import fvhooks as fv\ncards = fv.load('cards.zarr')\ncards",
     "print('chosen:', cards.widget.unit, cards.widget.seed, cards.widget.faded)",
     "cards.widget.unit = 'layer4:2'",
-)
-SETTINGS = (
-    "--no-browser",
-    "--allow-root",
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    "--LabApp.extension_manager=readonly",
 )
 LOOK = """() => {
   const parts = ["h3", "h4", "p", ".fvh-table", ".fvh-table tr", ".fvh-table td", "img", ".fvh-tops li"];
@@ -47,56 +32,9 @@ def write_notebook(folder: Path, cards: UnitCards, cells: tuple[str, ...]) -> Pa
     return folder / "card.ipynb"
 
 
-@dataclass
-class Lab:
-    """A running JupyterLab and the folder that it serves."""
-
-    address: str
-    folder: Path
-    token: str
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/login", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    pytest.fail(f"JupyterLab did not start: {log.read_text()[-2000:]}")
-
-
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    pytest.importorskip("jupyterlab")
-    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    folder, port, log = tmp_path / "notebooks", _free_port(), tmp_path / "lab.log"
-    token = secrets.token_hex(16)
-    monkeypatch.setenv("JUPYTER_TOKEN", token)
-    folder.mkdir()
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "jupyter", "lab", *SETTINGS]
-    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}"]
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
-        try:
-            _wait_for(address, process, log)
-            yield Lab(address, folder, token)
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
 @pytest.mark.browser
 def test_jupyterlab_shows_the_card_and_python_sees_the_clicks(
-    lab: Lab, chromium: Any, cards: UnitCards
+    lab: Any, chromium: Any, cards: UnitCards
 ) -> None:
     write_notebook(lab.folder, cards, CELLS)
     context = chromium.new_context(viewport={"width": 1200, "height": 1400})
