@@ -7,10 +7,16 @@ if TYPE_CHECKING:
     from fvhooks.relevance.captum import attribute
     from fvhooks.relevance.flow import FlowLRP
     from fvhooks.relevance.forms import Attributor
+    from fvhooks.relevance.guided import LayerGuidedBackprop
 
-_LAZY = {"Attributor": "forms", "FlowLRP": "flow", "attribute": "captum"}  # captum loads matplotlib
+_LAZY = {  # captum loads matplotlib
+    "Attributor": "forms",
+    "FlowLRP": "flow",
+    "LayerGuidedBackprop": "guided",
+    "attribute": "captum",
+}
 
-__all__ = ["Attributor", "FlowLRP", "attribute"]
+__all__ = ["Attributor", "FlowLRP", "LayerGuidedBackprop", "attribute"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -4,18 +4,18 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from jaxtyping import Float
 
-from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.engine import look
-from fvhooks.units import Layout, Unit
+from fvhooks.synthesis.strongest_images import along, strongest_images
+from fvhooks.units import Direction, Layout, Unit
 
 CROP_SIDES = (1.0, 0.75, 0.5)
 """Sides of the crops around a top position that compete to be the reference, as fractions of the picture."""
 
 
 def reference_crops(
-    hooked: HookedModel, store: Store, unit: Unit, count: int = 10
+    hooked: HookedModel, store: Store, unit: Unit | Direction, count: int = 10
 ) -> Float[torch.Tensor, "image rgb y x"]:
     """Crops around the top positions of a unit's top reference images, at the model's input size.
 
@@ -25,7 +25,7 @@ def reference_crops(
     Args:
         hooked: the model.
         store: with its data set attached.
-        unit: a channel of a layer of the store.
+        unit: a channel or a direction.
         count: how many images.
 
     Returns:
@@ -34,16 +34,10 @@ def reference_crops(
     Raises:
         MissingInputError: no data set is attached, or the unit fires for none of the reference images.
     """
-    top = store.top_images(unit, k=count, split="reference")
-    firing = top.value.values > 0
-    if not firing.any():
-        raise MissingInputError(
-            f"Unit {unit.id!r} fires for none of the reference images of the store, so nothing shows "
-            "what it looks for. Collect more images, or use recipe 'fourier'."
-        )
-    images = store.images([str(name) for name in top.id.values[firing]])
-    layout = store.layout(unit.layer)
-    places = top.position.values[firing].tolist()
+    top = strongest_images(hooked, store, unit, count)
+    images = store.images([str(name) for name in top.ids])
+    layout = hooked.layout(hooked.resolve(unit.layer))
+    places = top.positions.tolist()
     crops = [_around(image, layout, place) for image, place in zip(images, places, strict=True)]
     best = [int(_mean_activation(hooked, unit, candidates).argmax()) for candidates in crops]
     return torch.stack([candidates[which] for candidates, which in zip(crops, best, strict=True)])
@@ -54,7 +48,7 @@ PATCH = 64 / 224
 
 
 def ranked_patches(
-    hooked: HookedModel, store: Store, unit: Unit, count: int = 50, candidates: int = 100
+    hooked: HookedModel, store: Store, unit: Unit | Direction, count: int = 50, candidates: int = 100
 ) -> tuple[Float[torch.Tensor, "image rgb y x"], Float[torch.Tensor, "image rgb y x"]]:
     """The images with the patches that a unit answers to most, and those patches at the input's size.
 
@@ -64,7 +58,7 @@ def ranked_patches(
     Args:
         hooked: the model.
         store: with its data set attached.
-        unit: a channel of a layer of the store.
+        unit: a channel or a direction.
         count: how many images.
         candidates: how many of the strongest images are looked at.
 
@@ -74,14 +68,15 @@ def ranked_patches(
     Raises:
         MissingInputError: no data set is attached, or the unit fires for none of the reference images.
     """
-    images = store.images(_strongest_ids(store, unit, max(count, candidates)))
+    top = strongest_images(hooked, store, unit, max(count, candidates))
+    images = store.images([str(name) for name in top.ids])
     best = [_best_patch(hooked, unit, image) for image in images]
     order = sorted(range(len(best)), key=lambda place: -best[place][0])[:count]
     return images[order], torch.stack([best[place][1] for place in order])
 
 
 def _best_patch(
-    hooked: HookedModel, unit: Unit, image: Float[torch.Tensor, "rgb y x"]
+    hooked: HookedModel, unit: Unit | Direction, image: Float[torch.Tensor, "rgb y x"]
 ) -> tuple[float, Float[torch.Tensor, "rgb y x"]]:
     height, width = image.shape[-2:]
     rows, columns = (max(1, round(PATCH * side)) for side in (height, width))
@@ -93,22 +88,12 @@ def _best_patch(
     return float(means[best]), shown[best]
 
 
-def _strongest_ids(store: Store, unit: Unit, count: int) -> list[str]:
-    top = store.top_images(unit, k=count, split="reference")
-    firing = top.value.values > 0
-    if not firing.any():
-        raise MissingInputError(
-            f"Unit {unit.id!r} fires for none of the reference images of the store, so nothing shows "
-            "what it looks for. Collect more images, or use recipe 'fourier'."
-        )
-    return [str(name) for name in top.id.values[firing]]
-
-
 @torch.no_grad()
 def _mean_activation(
-    hooked: HookedModel, unit: Unit, images: Float[torch.Tensor, "image rgb y x"]
+    hooked: HookedModel, unit: Unit | Direction, images: Float[torch.Tensor, "image rgb y x"]
 ) -> Float[torch.Tensor, " image"]:
-    return look(hooked, images.to(hooked.device), [unit.layer])[unit.layer][:, unit.channel].mean(-1).cpu()
+    layer = hooked.resolve(unit.layer)
+    return along(look(hooked, images.to(hooked.device), [layer])[layer], unit).mean(-1).cpu()
 
 
 def _around(

@@ -15,13 +15,17 @@ from jaxtyping import Float, Int
 
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
+from fvhooks.relevance.aims import AimedRelevance
 from fvhooks.relevance.captum import channel_relevance
 from fvhooks.relevance.forms import Attributor
 from fvhooks.statistics.profile import choose_ranks
 from fvhooks.store.reading import Store
+from fvhooks.synthesis.class_images import label_rows
 from fvhooks.synthesis.crops import CROP_SIDES, reference_crops
 from fvhooks.synthesis.engine import look
-from fvhooks.units import Unit
+from fvhooks.synthesis.facets import even_groups
+from fvhooks.synthesis.strongest_images import name_of, place_in_store
+from fvhooks.units import Direction, Unit
 
 CLASS_IMAGES = 50
 """How many images of a label are split into facets, at most."""
@@ -82,13 +86,13 @@ def class_references(
     label = store.label_of_logit(unit.channel)
     if settings.facets == 1:
         return [{node: _even(*store.profile(node, label)) for node in settings.nodes}]
-    return _kept_or_made(store, unit, settings, lambda: _class_facets(hooked, store, label, settings))
+    return _kept_or_made(hooked, store, unit, settings, lambda: _class_facets(hooked, store, label, settings))
 
 
 def unit_references(
-    hooked: HookedModel, store: Store, unit: Unit, settings: ReferenceSettings
+    hooked: HookedModel, store: Store, unit: Unit | Direction, settings: ReferenceSettings
 ) -> list[References]:
-    """Profiles of an inner unit's top images, channels weighted by relevance, one dictionary a facet.
+    """Profiles of an inner target's top images, channels weighted by relevance, one dictionary a facet.
 
     They are read from the store where it has them, and kept there where it had not.
 
@@ -96,18 +100,61 @@ def unit_references(
         MissingInputError: the store has no data set attached, the unit fires for no image, or it is a unit
             at one position.
     """
-    if unit.position is not None:
+    refuse_position(unit)
+    return _kept_or_made(hooked, store, unit, settings, lambda: _unit_facets(hooked, store, unit, settings))
+
+
+def image_references(
+    hooked: HookedModel,
+    images: Float[torch.Tensor, "image rgb y x"],
+    target: Unit | Direction | None,
+    settings: ReferenceSettings,
+) -> list[References]:
+    """Profiles of images that the caller brings, one dictionary a facet; nothing is kept.
+
+    Args:
+        hooked: the model.
+        images: in [0, 1].
+        target: weights each channel by its relevance for it; None, or an output: all count alike.
+        settings: what to match; all images are taken.
+
+    Raises:
+        MissingInputError: a unit at one position, or fewer images than facets.
+    """
+    groups = torch.from_numpy(even_groups(images.flatten(1).numpy(), settings.facets))
+    parts = [images[groups == facet] for facet in range(settings.facets)]
+    if target is not None and not (isinstance(target, Unit) and target.is_logit):
+        refuse_position(target)
+        return [_weighted(hooked, part, target, settings) for part in parts]
+    return [
+        {node: _even(*_profile_of(values)) for node, values in _look(hooked, part, settings.nodes).items()}
+        for part in parts
+    ]
+
+
+def refuse_position(unit: Unit | Direction) -> None:
+    """Refuse a unit at one position.
+
+    Raises:
+        MissingInputError: it is one; what to do.
+    """
+    if isinstance(unit, Unit) and unit.position is not None:
         raise MissingInputError(
             f"Recipe 'vital' matches a whole channel; {unit.id!r} is one position of it. "
             "Leave position out, or use recipe 'fourier'."
         )
-    return _kept_or_made(store, unit, settings, lambda: _unit_facets(hooked, store, unit, settings))
 
 
 def _kept_or_made(
-    store: Store, unit: Unit, settings: ReferenceSettings, make: Callable[[], list[References]]
+    hooked: HookedModel,
+    store: Store,
+    unit: Unit | Direction,
+    settings: ReferenceSettings,
+    make: Callable[[], list[References]],
 ) -> list[References]:
-    keys = [settings.key(facet) for facet in range(settings.facets)]
+    name = name_of(hooked, store, unit)
+    said = [settings.key(facet) for facet in range(settings.facets)]
+    keys = [key if key is None or not name else f"{key}-{name}" for key in said]
     kept = [_read(store, unit, settings, key) for key in keys]
     found = [references for references in kept if references is not None]
     if len(found) == settings.facets:
@@ -117,33 +164,6 @@ def _kept_or_made(
         if key is not None:
             _write(store, unit, key, references)
     return made
-
-
-def label_rows(store: Store, label: int) -> Int[np.ndarray, " image"]:
-    """The rows of the readable reference images of a label."""
-    table = store.images_table
-    return np.flatnonzero(
-        (table.label.values == label) & (table.split.values == "reference") & (table.error.values == "")
-    )
-
-
-def drawn_images(store: Store, label: int, count: int, seed: int = 0) -> Float[torch.Tensor, "image rgb y x"]:
-    """Some reference images of a label, drawn at random.
-
-    Args:
-        store: with its data set attached.
-        label: of the images.
-        count: how many; all where there are fewer.
-        seed: of the draw.
-
-    Raises:
-        MissingInputError: no data set is attached, or the label has no reference image.
-    """
-    rows = label_rows(store, label)
-    if not len(rows):
-        raise MissingInputError(f"The store has no reference image of label {label}.")
-    drawn = np.random.default_rng([seed, label]).permutation(rows)[:count]
-    return store.images(store.images_table.id.values[np.sort(drawn)].astype(str))
 
 
 def _class_facets(
@@ -156,7 +176,7 @@ def _class_facets(
             f"Label {label} has {len(rows)} reference images, too few for {settings.facets} facets."
         )
     deepest = settings.nodes[-1]
-    groups = _groups(np.asarray(store.of_images(deepest, "average").isel(image=rows)), settings.facets)
+    groups = even_groups(np.asarray(store.of_images(deepest, "average").isel(image=rows)), settings.facets)
     ids = table.id.values[rows].astype(str)
     found = []
     for group in range(settings.facets):
@@ -166,10 +186,10 @@ def _class_facets(
 
 
 def _unit_facets(
-    hooked: HookedModel, store: Store, unit: Unit, settings: ReferenceSettings
+    hooked: HookedModel, store: Store, unit: Unit | Direction, settings: ReferenceSettings
 ) -> list[References]:
     crops = reference_crops(hooked, store, unit, settings.count)
-    groups = torch.from_numpy(_groups(crops.flatten(1).numpy(), settings.facets))
+    groups = torch.from_numpy(even_groups(crops.flatten(1).numpy(), settings.facets))
     return [_weighted(hooked, crops[groups == facet], unit, settings) for facet in range(settings.facets)]
 
 
@@ -181,12 +201,19 @@ def _look(
 
 
 def _weighted(
-    hooked: HookedModel, crops: Float[torch.Tensor, "image rgb y x"], unit: Unit, settings: ReferenceSettings
+    hooked: HookedModel,
+    crops: Float[torch.Tensor, "image rgb y x"],
+    unit: Unit | Direction,
+    settings: ReferenceSettings,
 ) -> dict[str, NodeReference]:
     crops = crops.to(hooked.device)
-    relevance = channel_relevance(
-        hooked, crops, unit.layer, unit.channel, settings.nodes, attributor=settings.attributor
-    )
+    if isinstance(unit, Unit):
+        relevance = channel_relevance(
+            hooked, crops, unit.layer, unit.channel, settings.nodes, attributor=settings.attributor
+        )
+    else:
+        aimed = AimedRelevance(hooked, [unit], settings.nodes, settings.attributor)
+        relevance = aimed(crops, torch.zeros(len(crops), dtype=torch.int64))
     found = {}
     for node, values in _look(hooked, crops, settings.nodes).items():
         weights = channel_weights(relevance[node]).cpu().numpy()
@@ -226,46 +253,28 @@ def _even(ranks: Int[np.ndarray, " rank"], profile: Float[np.ndarray, "channel r
     return NodeReference(ranks, profile, np.ones(len(profile), np.float32))
 
 
-def _groups(features: Float[np.ndarray, "image feature"], count: int) -> Int[np.ndarray, " image"]:
-    """Groups of similar images of equal size (± 1): farthest points first, then the nearest still free."""
-    if count == 1:
-        return np.zeros(len(features), np.int64)
-    if len(features) < count:
-        raise MissingInputError(f"{len(features)} reference images are too few for {count} facets.")
-    scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
-    centres = [int(np.argmin((scaled**2).sum(1)))]
-    for _ in range(count - 1):
-        distance = np.min([((scaled - scaled[centre]) ** 2).sum(1) for centre in centres], axis=0)
-        centres.append(int(np.argmax(distance)))
-    distances = np.stack([((scaled - scaled[centre]) ** 2).sum(1) for centre in centres], 1)
-    groups = np.full(len(features), -1)
-    room = [len(features) // count + (group < len(features) % count) for group in range(count)]
-    for flat in np.argsort(distances, axis=None, kind="stable"):
-        image, group = divmod(int(flat), count)
-        if groups[image] < 0 and room[group]:
-            groups[image] = group
-            room[group] -= 1
-    return groups
-
-
-def _read(store: Store, unit: Unit, settings: ReferenceSettings, key: str | None) -> References | None:
+def _read(
+    store: Store, unit: Unit | Direction, settings: ReferenceSettings, key: str | None
+) -> References | None:
     found = {}
+    layer, channel = place_in_store(store, unit)
     for node in settings.nodes:
-        kept = None if key is None else store.read_unit(unit.layer, unit.channel, f"{node}-{key}")
+        kept = None if key is None else store.read_unit(layer, channel, f"{node}-{key}")
         if kept is None:
             return None
         found[node] = NodeReference(kept["rank"].values, kept["profile"].values, kept["weight"].values)
     return found
 
 
-def _write(store: Store, unit: Unit, key: str, references: References) -> None:
+def _write(store: Store, unit: Unit | Direction, key: str, references: References) -> None:
+    layer, channel = place_in_store(store, unit)
     for node, reference in references.items():
         arrays = {
             "profile": (("node_channel", "rank"), reference.profile),
             "weight": ("node_channel", reference.weights),
         }
         data = xr.Dataset(arrays, coords={"rank": reference.ranks}, attrs={"node": node})
-        store.write_unit(unit.layer, unit.channel, f"{node}-{key}", data)
+        store.write_unit(layer, channel, f"{node}-{key}", data)
 
 
 def _name(attributor: Attributor | None) -> str | None:

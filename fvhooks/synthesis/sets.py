@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from fvhooks.dependencies import require
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.images import as_images
-from fvhooks.synthesis.engine import look
+from fvhooks.synthesis.engine import Response, look
 from fvhooks.synthesis.objectives import Seen
 
 _AT_ONCE = 32  # images
@@ -208,3 +208,37 @@ def likeness(
         return list(torch.nn.functional.cosine_similarity(values, wanted)[:, None])
 
     return measured
+
+
+def likeness_to_sets(hooked: HookedModel, targets: Sequence[object], owners: int = 1) -> Response | None:
+    """What is told of pictures of sets of images, from each set's own mean; None for other targets.
+
+    Args:
+        hooked: the model.
+        targets: all sets, or none of them one.
+        owners: how many each set has.
+
+    Raises:
+        MissingInputError: sets and others together.
+    """
+    sets = [target for target in targets if isinstance(target, ImageSet)]
+    if not sets:
+        return None
+    if len(sets) < len(targets):
+        raise MissingInputError("Expected sets of images or units of a layer, got both: make two calls.")
+    layer = hooked.resolve(sets[0].layer)
+    means = [torch.from_numpy(mean_activations(hooked, layer, one.images).mean(0)) for one in sets]
+    return Response(layer, likeness(layer, torch.stack(means).repeat_interleave(owners, 0)))
+
+
+def sized_images(images: Any, size: tuple[int, int, int]) -> Float[torch.Tensor, "image rgb y x"]:  # noqa: ANN401
+    """Images in [0, 1] of the pictures' size.
+
+    Raises:
+        MissingInputError: of another size.
+        ImageError: no images.
+    """
+    found = as_images(images).cpu()
+    if tuple(found.shape[1:]) != size:
+        raise MissingInputError(f"Expected images of shape {size}, got {tuple(found.shape[1:])}. Resize.")
+    return found

@@ -240,10 +240,6 @@ class TestWrongCalls:
         with pytest.raises(ImageError, match="input_shape"):
             visualize(fv.attach(nn.Conv2d(3, 4, 3)), fv.Unit.logit(0), recipe="fourier")
 
-    def test_a_direction_with_vital(self, hooked: fv.HookedModel, store: fv.Store) -> None:
-        with pytest.raises(MissingInputError, match="is a direction. Use 'fourier'"):
-            visualize(hooked, fv.Direction("3", np.ones(12), "d"), store=store)
-
     def test_facets_without_references(self, hooked: fv.HookedModel) -> None:
         with pytest.raises(MissingInputError, match="no references to split into 2 facets"):
             visualize(hooked, UNITS[0], recipe="fourier", facets=2)

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 
 from fvhooks.errors import MissingInputError
-from fvhooks.images import as_images
 from fvhooks.relevance.aims import AimedRelevance, Start
 from fvhooks.relevance.forms import Attributor
+from fvhooks.synthesis.class_images import drawn_images
 from fvhooks.synthesis.crops import ranked_patches
-from fvhooks.synthesis.engine import Plan, Response, Schedule
+from fvhooks.synthesis.engine import Plan, Schedule
 from fvhooks.synthesis.masking import Masking, Measured, measure
 from fvhooks.synthesis.objectives import Objective, Seen, Sum
 from fvhooks.synthesis.objectives.pixel_norm import PixelNorm
@@ -24,8 +24,7 @@ from fvhooks.synthesis.objectives.total_variation import TotalVariation
 from fvhooks.synthesis.pixels import NormalizedPixels
 from fvhooks.synthesis.published_nodes import MatchedNodes, before, published_nodes
 from fvhooks.synthesis.recipes import RECIPES, Request
-from fvhooks.synthesis.references import drawn_images
-from fvhooks.synthesis.sets import ImageSet, likeness, mean_activations
+from fvhooks.synthesis.sets import ImageSet, likeness_to_sets, sized_images
 from fvhooks.synthesis.transforms import Flip, Roll, Transform
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import Direction, Unit
@@ -122,7 +121,7 @@ class VitalFaithful:
             terms,
             Schedule(request.steps_or(self.steps), self.rate, warmup=100, betas=(0.5, 0.9)),
             self._transforms(request),
-            response=_response(request),
+            response=likeness_to_sets(request.hooked, request.units),
         )
 
     def _check(self, units: Sequence[Target]) -> None:
@@ -142,8 +141,6 @@ class VitalFaithful:
                     f"Recipe 'vital_faithful' matches a whole channel; {unit.id!r} is one position of it. "
                     "Leave position out, or use recipe 'fourier'."
                 )
-        if len({isinstance(unit, ImageSet) for unit in units}) > 1:
-            raise MissingInputError("Expected sets of images or units of a layer, got both: make two calls.")
 
     def _nodes(self, request: Request) -> MatchedNodes:
         """The nodes with their weights, as published unless said otherwise."""
@@ -204,20 +201,12 @@ class VitalFaithful:
         return {node: replace(one, weights=torch.ones_like(one.weights)) for node, one in found.items()}
 
     def _images(self, request: Request, unit: Target) -> Float[torch.Tensor, "image rgb y x"]:
-        given = unit.images if isinstance(unit, ImageSet) else self.images
-        if given is not None:
-            images = as_images(given)
-            if tuple(images.shape[1:]) != request.size:
-                raise MissingInputError(
-                    f"Expected images of shape {request.size}, got {tuple(images.shape[1:])}. Resize."
-                )
-            return images
+        if isinstance(unit, ImageSet):
+            return sized_images(unit.images, request.size)
+        if self.images is not None:
+            return sized_images(self.images, request.size)
         store = request.need_store("vital_faithful")
-        if not isinstance(unit, Unit):
-            raise MissingInputError(
-                f"Recipe 'vital_faithful' finds no images for the direction {unit.id!r}: pass images=…."
-            )
-        if unit.is_logit:
+        if isinstance(unit, Unit) and unit.is_logit:
             return drawn_images(store, store.label_of_logit(unit.channel), self.count, self.seed)
         whole, patches = ranked_patches(request.hooked, store, unit, self.count, self.candidates)
         return whole if self.references == "whole_image" else patches
@@ -249,11 +238,3 @@ def _of_captum(name: str) -> Attributor:
 
 def _normalized(request: Request, seen: Seen) -> Seen:
     return replace(seen, pictures=request.hooked.preprocessing.normalize(seen.pictures))
-
-
-def _response(request: Request) -> Response | None:
-    sets = [unit for unit in request.units if isinstance(unit, ImageSet)]
-    if not sets:
-        return None
-    means = [mean_activations(request.hooked, one.layer, one.images).mean(0) for one in sets]
-    return Response(request.layer, likeness(request.layer, torch.stack([torch.from_numpy(m) for m in means])))

@@ -1,0 +1,146 @@
+"""The real images that show a target most: a channel, a direction, or a latent that the store lacks."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float, Int, Shaped
+
+from fvhooks.errors import MissingInputError
+from fvhooks.hooks import HookedModel
+from fvhooks.store.fingerprints import fingerprint_autoencoder
+from fvhooks.store.reading import Store
+from fvhooks.synthesis.engine import look
+from fvhooks.units import LOGITS, Direction, Unit
+
+_AT_ONCE = 32  # images
+_TRIED = 8  # times as many images by their mean as are chosen by their peak
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strongest:
+    """Images of the reference split, the strongest first.
+
+    Args:
+        ids: of the images.
+        values: the largest of the target over each image's positions, all above zero.
+        positions: where that is.
+    """
+
+    ids: Shaped[np.ndarray, " image"]
+    values: Float[np.ndarray, " image"]
+    positions: Int[np.ndarray, " image"]
+
+
+def along(
+    activations: Float[torch.Tensor, "image channel position"], target: Unit | Direction
+) -> Float[torch.Tensor, "image position"]:
+    """A channel, or the scalar product with a direction's vector, at each position.
+
+    Example:
+        >>> along(torch.ones(1, 2, 3), Direction("layer4", np.array([1.0, 2.0]), "both")).tolist()
+        [[3.0, 3.0, 3.0]]
+    """
+    if isinstance(target, Unit):
+        return activations[:, target.channel]
+    vector = torch.tensor(target.vector).to(activations)
+    return torch.einsum("ncp,c->np", activations, vector)
+
+
+def strongest_images(
+    hooked: HookedModel, store: Store, target: Unit | Direction, count: int = 10
+) -> Strongest:
+    """The reference images of a store that show a target most.
+
+    Peaks of channels are in the store. For a direction in a layer of the store those images are looked at
+    whose mean is largest, which the store tells; for a layer that it lacks all reference images are, once:
+    what was found is kept in the store.
+
+    Args:
+        hooked: the model.
+        store: with its data set attached, except for a channel of one of its layers.
+        target: a whole channel or a direction.
+        count: how many images, at most.
+
+    Raises:
+        MissingInputError: the target is above zero in none of the reference images.
+    """
+    if isinstance(target, Unit) and target.layer in store.layers:
+        top = store.top_images(target, k=count, split="reference")
+        found = Strongest(top.id.values, top.value.values, top.position.values)
+    else:
+        found = _kept_or_found(hooked, store, target, count)
+    firing = found.values > 0
+    if not firing.any():
+        raise MissingInputError(
+            f"Unit {target.id!r} fires for none of the reference images of the store, so nothing shows "
+            "what it looks for. Collect more images, or use recipe 'fourier'."
+        )
+    return Strongest(found.ids[firing], found.values[firing], found.positions[firing])
+
+
+def place_in_store(store: Store, target: Unit | Direction) -> tuple[str, int]:
+    """The layer and channel under which a store keeps what was made for a target."""
+    inner = [layer for layer in store.layers if layer != LOGITS]
+    layer = target.layer if target.layer in store.layers else inner[0]
+    known = isinstance(target, Unit) and layer == target.layer
+    return layer, target.channel if known and isinstance(target, Unit) else 0
+
+
+def name_of(hooked: HookedModel, store: Store, target: Unit | Direction) -> str:
+    """What tells a target from others kept at the same place; empty for a channel of the store's layers."""
+    if isinstance(target, Unit) and target.layer in store.layers:
+        return ""
+    said = hashlib.sha256(json.dumps([target.layer]).encode())
+    said.update(
+        str(target.channel).encode() if isinstance(target, Unit) else target.vector.tobytes() + b"direction"
+    )
+    coder = hooked.autoencoders.get(target.layer)
+    if coder is not None:
+        said.update(str(fingerprint_autoencoder(coder)).encode())
+    return said.hexdigest()[:12]
+
+
+def _kept_or_found(hooked: HookedModel, store: Store, target: Unit | Direction, count: int) -> Strongest:
+    layer, channel = place_in_store(store, target)
+    key = f"strongest-{count}-{name_of(hooked, store, target)}"
+    kept = store.read_unit(layer, channel, key)
+    if kept is None:
+        found = _found(hooked, store, target, count)
+        arrays = {
+            "id": ("top", np.asarray(found.ids, object)),
+            "value": ("top", found.values),
+            "position": ("top", found.positions),
+        }
+        store.write_unit(layer, channel, key, xr.Dataset(arrays, attrs={"target": target.id}))
+        return found
+    return Strongest(kept["id"].values, kept["value"].values, kept["position"].values)
+
+
+def _found(hooked: HookedModel, store: Store, target: Unit | Direction, count: int) -> Strongest:
+    table = store.images_table
+    rows = np.flatnonzero((table.split.values == "reference") & (table.error.values == ""))
+    if target.layer in store.layers and isinstance(target, Direction):
+        means = np.asarray(store[target.layer]["average"].isel(image=rows)) @ target.vector
+        rows = rows[np.argsort(-means, kind="stable")[: _TRIED * count]]
+    ids = table.id.values[rows].astype(str)
+    values, positions = _peaks(hooked, store, target, ids)
+    best = np.lexsort((ids, -values))[:count]
+    return Strongest(ids[best], values[best], positions[best])
+
+
+@torch.no_grad()
+def _peaks(
+    hooked: HookedModel, store: Store, target: Unit | Direction, ids: Shaped[np.ndarray, " image"]
+) -> tuple[Float[np.ndarray, " image"], Int[np.ndarray, " image"]]:
+    values, positions = [], []
+    layer = hooked.resolve(target.layer)
+    for start in range(0, len(ids), _AT_ONCE):
+        images = store.images(ids[start : start + _AT_ONCE]).to(hooked.device)
+        most = along(look(hooked, images, [layer])[layer], target).max(-1)
+        values.append(most.values.cpu().numpy())
+        positions.append(most.indices.cpu().numpy())
+    return np.concatenate(values), np.concatenate(positions)
