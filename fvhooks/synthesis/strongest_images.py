@@ -124,7 +124,7 @@ def _found(hooked: HookedModel, store: Store, target: Unit | Direction, count: i
     table = store.images_table
     rows = np.flatnonzero((table.split.values == "reference") & (table.error.values == ""))
     if target.layer in store.layers and isinstance(target, Direction):
-        means = np.asarray(store[target.layer]["average"].isel(image=rows)) @ target.vector
+        means = np.asarray(store.of_images(target.layer, "average").isel(image=rows)) @ target.vector
         rows = rows[np.argsort(-means, kind="stable")[: _TRIED * count]]
     ids = table.id.values[rows].astype(str)
     values, positions = _peaks(hooked, store, target, ids)

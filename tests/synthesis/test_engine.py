@@ -1,7 +1,9 @@
 """The engine: schedule, independence of batch mates, honest failure, nothing left on the model."""
 
+import copy
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from fvhooks.errors import NonFiniteError
 from fvhooks.synthesis.engine import Plan, Schedule, look, synthesise
 from fvhooks.synthesis.images import FourierImages, PixelImages
 from fvhooks.synthesis.objectives.activation import Activation
+from fvhooks.synthesis.objectives.sort_matching import SortMatching
 from fvhooks.synthesis.transforms import Affine, Roll
 
 
@@ -100,3 +103,23 @@ def test_look_gives_float32_channels_of_a_half_precision_model() -> None:
     values = look(net, torch.rand(2, 3, 8, 8), ["0"])["0"]
     assert values.dtype == torch.float32
     assert values.shape == (2, 4, 36)
+
+
+def test_a_bfloat16_model_gives_float32_pictures_and_losses_near_those_of_float32(
+    hooked: fv.HookedModel,
+) -> None:
+    units = [fv.Unit("2", channel) for channel in range(2)]
+    profile = torch.linspace(-1, 1, 100).expand(2, 5, 100)
+    matching = SortMatching("2", profile, torch.ones(2, 5))
+    base = plan(hooked, units, steps=20)
+    exact_plan = replace(base, terms=[(1.0, matching)])
+    exact = synthesise(hooked, exact_plan, [0, 1], [(1,), (2,)])
+    half = copy.deepcopy(hooked.model).to(torch.bfloat16)
+    rough_model = fv.attach(half, mean=[0.4] * 3, std=[0.2] * 3, input_shape=(3, 12, 12))
+    assert rough_model.dtype == torch.bfloat16
+    rough = synthesise(rough_model, exact_plan, [0, 1], [(1,), (2,)])
+    for made in (rough.images, rough.loss):
+        assert made.dtype == torch.float32
+    torch.testing.assert_close(rough.loss[:, 0], exact.loss[:, 0], rtol=0.02, atol=0)
+    assert (rough.loss[:, -1] < 0.9 * rough.loss[:, 0]).all()
+    assert rough_model.dtype == torch.bfloat16
