@@ -123,7 +123,7 @@ def _kept_or_found(hooked: HookedModel, store: Store, target: Unit | Direction, 
 def _found(hooked: HookedModel, store: Store, target: Unit | Direction, count: int) -> Strongest:
     table = store.images_table
     rows = np.flatnonzero((table.split.values == "reference") & (table.error.values == ""))
-    if target.layer in store.layers and isinstance(target, Direction):
+    if target.layer in store.layers and store.keeps_all and isinstance(target, Direction):
         means = np.asarray(store.of_images(target.layer, "average").isel(image=rows)) @ target.vector
         rows = rows[np.argsort(-means, kind="stable")[: _TRIED * count]]
     ids = table.id.values[rows].astype(str)
