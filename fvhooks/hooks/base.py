@@ -14,7 +14,7 @@ from fvhooks.errors import ImageError, LayerNotFoundError, did_you_mean
 from fvhooks.hooks.adapters import ADAPTERS, Adapter
 from fvhooks.hooks.latents import Autoencoded, spliced
 from fvhooks.hooks.preprocessing import Preprocessing
-from fvhooks.hooks.probes import Probe, run_probe
+from fvhooks.hooks.probes import Probe, grey_noise, run_probe
 from fvhooks.hooks.sparse_autoencoders import Autoencoder
 from fvhooks.hooks.taps import borrowed, run, tap
 from fvhooks.images import as_images
@@ -134,7 +134,7 @@ class HookedModel(Autoencoded):
             if shape is None:
                 advice = "pass images to probe(x), or input_shape=… to fvhooks.attach."
                 raise ImageError(f"The model's input shape is not known; {advice}")
-            x = 0.5 + 0.2 * torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
+            x = grey_noise(shape)
         key = tuple(x.shape[1:])
         known = self._probes.get(key)
         if known is None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Float
 from torch import nn
 
 from fvhooks.errors import LayerNotFoundError, did_you_mean
@@ -17,6 +18,11 @@ from fvhooks.units import LOGITS, Layout
 
 if TYPE_CHECKING:
     from fvhooks.hooks.base import HookedModel
+
+
+def grey_noise(size: tuple[int, ...]) -> Float[torch.Tensor, "image rgb y x"]:
+    """Two images to try a model with, always the same: noise around grey, which shows where layers have signs."""
+    return 0.5 + 0.2 * torch.randn(2, *size, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
 
 
 def never_fires(name: str, fired: Iterable[str], advice: str = "") -> str:

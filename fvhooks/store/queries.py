@@ -27,7 +27,7 @@ from fvhooks.store.layer_tasks import (
 from fvhooks.store.ledgers import array_of
 from fvhooks.store.strongest import NO_ROW
 from fvhooks.store.sums import CoMoments, LabelSums
-from fvhooks.store.tops import kept_tops
+from fvhooks.store.tops import check_tops, kept_tops
 from fvhooks.units import Direction, Unit
 
 
@@ -124,6 +124,7 @@ class Queries(Contents):
             best = strongest_rows(self._blocks(layer, "peak"), usable, self.path, step=step, k=k)
             positions = positions_at(self._blocks(layer, "position"), best.rows, step=step)
         else:
+            check_tops(self.path, k)  # now, not when the answer is computed
             best, positions = delayed(kept_tops, nout=2)(self.path, layer, split, k)
         shape = (k, self.layout(layer).channels)
         found = {

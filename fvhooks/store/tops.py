@@ -30,11 +30,7 @@ def kept_tops(path: str, layer: str, split: str | None, k: int) -> Kept:
     Raises:
         MissingInputError: more than the store keeps.
     """
-    if k > schema.TOP_IMAGES:
-        raise MissingInputError(
-            f"The store {path} keeps the {schema.TOP_IMAGES} strongest images of each channel (keep='top'); "
-            f"asked for were {k}. Collect with keep='all' to have more."
-        )
+    check_tops(path, k)
     root = schema.open_root(path)
     values, rows, positions = (_of_splits(root, layer, name, split) for name in ("value", "row", "position"))
     named, places = np.unique(rows, return_inverse=True)
@@ -44,6 +40,19 @@ def kept_tops(path: str, layer: str, split: str | None, k: int) -> Kept:
     strongest = Strongest(np.take_along_axis(values, ranked, axis=0), chosen)
     at = np.take_along_axis(positions, ranked, axis=0)
     return strongest, np.where(chosen == NO_ROW, -1, at)
+
+
+def check_tops(path: str, k: int) -> None:
+    """Refuse to ask for more than a store with keep="top" has.
+
+    Raises:
+        MissingInputError: it keeps fewer.
+    """
+    if k > schema.TOP_IMAGES:
+        raise MissingInputError(
+            f"The store {path} keeps the {schema.TOP_IMAGES} strongest images of each channel (keep='top'); "
+            f"asked for were {k}. Collect with keep='all' to have more."
+        )
 
 
 def _of_splits(

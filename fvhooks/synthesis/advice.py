@@ -4,10 +4,10 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from fvhooks.errors import ImageError
 from fvhooks.hooks import HookedModel
+from fvhooks.hooks.probes import grey_noise
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import LOGITS, Unit
@@ -61,7 +61,7 @@ def check_size(hooked: HookedModel, size: tuple[int, int, int]) -> None:
         ImageError: it cannot take them; in its own words, and what to do.
     """
     try:
-        hooked.probe(torch.full((1, *size), 0.5))
+        hooked.probe(grey_noise(size))  # what is found is kept: plain grey would not show signs
     except (RuntimeError, ValueError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise ImageError(

@@ -97,6 +97,8 @@ def test_what_it_does_not_keep_is_refused_with_the_way_out(stores) -> None:
             ask()
     with pytest.raises(fv.errors.MissingInputError, match=f"keeps the {TOP_IMAGES} strongest"):
         store.top_images(fv.Unit("0", 1), k=TOP_IMAGES + 1)
+    with pytest.raises(fv.errors.MissingInputError, match=f"keeps the {TOP_IMAGES} strongest"):
+        store.top_of_layer("0", k=TOP_IMAGES + 1)
     with pytest.raises(fv.errors.MissingInputError, match="Expected a split"):
         store.top_images(fv.Unit("0", 1), split="training")
 

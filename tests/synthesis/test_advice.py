@@ -12,6 +12,7 @@ from torch.utils.data import TensorDataset
 import fvhooks as fv
 from fvhooks.errors import ImageError, MissingInputError
 from fvhooks.synthesis import making
+from fvhooks.synthesis.advice import check_size
 
 DEAD, NEGATIVE = 2, 1
 
@@ -122,3 +123,11 @@ def test_warnings_are_kept_with_the_pictures(hooked: fv.HookedModel, store: fv.S
     first = visualize(hooked, fv.Unit("1", DEAD), store=store, keep=True)
     again = visualize(hooked, fv.Unit("1", DEAD), store=store, keep=True)
     assert first.data.flag.item() == again.data.flag.item() != ""
+
+
+def test_asking_whether_a_size_fits_leaves_the_signs_of_layers_known() -> None:
+    """A first convolution without a bias gives zero for plain grey: neither sign."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.Flatten(), nn.Linear(400, 2))
+    hooked = fv.attach(net, mean=[0.5] * 3, std=[0.5] * 3, input_shape=(3, 12, 12))
+    check_size(hooked, (3, 12, 12))
+    assert hooked.probe()["0"].signed

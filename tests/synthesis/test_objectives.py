@@ -152,3 +152,13 @@ def test_sparsity_is_the_mean_size() -> None:
     look = Seen({"a": values}, torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]))
     expected = values.abs().mean((1, 2)) / torch.tensor([2.0, 4.0])
     torch.testing.assert_close(Sparsity("a", torch.tensor([2.0, 4.0]))(look), expected)
+
+
+def test_how_a_unit_counts_does_not_depend_on_the_others_of_its_plan() -> None:
+    generator = torch.Generator().manual_seed(0)
+    profiles = torch.rand(7, 33, 517, generator=generator)
+    weights = torch.rand(7, 33, generator=generator)
+    together = SortMatching("a", profiles, weights).factors
+    for unit in range(7):
+        alone = SortMatching("a", profiles[unit : unit + 1], weights[unit : unit + 1]).factors
+        assert torch.equal(alone[0], together[unit])

@@ -37,7 +37,11 @@ class SortMatching(Objective):
         positions = self.profiles.shape[-1]
         if not self.relative:
             return (self.weights / (self.profiles.shape[1] * positions)).unsqueeze(-1)
-        total = (self.weights.unsqueeze(-1) * self.profiles**2).sum((1, 2)).clamp(min=1e-12)
+        sizes = [  # each alone: how a sum over several is rounded depends on their number
+            (weights.unsqueeze(-1) * profile**2).sum()
+            for weights, profile in zip(self.weights, self.profiles, strict=True)
+        ]
+        total = torch.stack(sizes).clamp(min=1e-12)
         return (self.weights / total.unsqueeze(-1)).unsqueeze(-1)
 
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:

@@ -216,7 +216,7 @@ def _usual(
     A single group and no store say nothing of what is usual: zero, and the same scale for all channels.
     """
     store = request.store
-    if store is not None and layer in store.layers:
+    if store is not None and layer in store.layers and store.keeps_all:
         average = store.of_images(layer, "average")
         mean, deviation = average.mean("image").values, average.std("image").values
     elif request.facets > 1:
