@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def grey_noise(size: tuple[int, ...]) -> Float[torch.Tensor, "image rgb y x"]:
-    """Two images to try a model with, always the same: noise around grey, which shows where layers have signs."""
+    """Two images to try a model with, always the same: around grey, so that layers show their signs."""
     return 0.5 + 0.2 * torch.randn(2, *size, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
 
 
