@@ -1,16 +1,19 @@
 """Pictures kept in a store: one group for each layer, recipe and choice of settings, a chunk a picture.
 
-A picture counts once `done` says so, which is written last and for a whole batch at once. One process
-writes at a time; what two write is the same.
+A picture counts once `done` says so, which is written last. Several processes may write: each touches no
+more than the chunks of its own pictures, and what two write of one picture is the same. Only the size of
+batches that is remembered may be that of another process.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import xarray as xr
 import zarr
 from jaxtyping import Bool, Shaped
+from zarr.errors import ContainsArrayError
 
 from fvhooks.store import schema
 from fvhooks.store.ledgers import array_of
@@ -44,12 +47,15 @@ class KeptPictures:
         self.path, self.channels, self.seeds, self.about = path, channels, list(seeds), dict(about)
         self.inside = "/".join(["visualizations", *map(schema.encode_name, names)])
 
-    def done(self) -> Bool[np.ndarray, "channel seed"]:
-        """Which pictures there are."""
-        group = self._group("r")
+    def done(self, channels: Sequence[int] | None = None) -> Bool[np.ndarray, "channel seed"]:
+        """Which pictures there are, of some channels or of all."""
+        group, rows = (
+            self._group("r"),
+            np.arange(self.channels) if channels is None else np.array(channels, int),
+        )
         if group is None or _DONE not in group:
-            return np.zeros((self.channels, len(self.seeds)), bool)
-        return np.asarray(array_of(group, _DONE)[...])
+            return np.zeros((len(rows), len(self.seeds)), bool)
+        return np.asarray(array_of(group, _DONE).oindex[rows, slice(None)])
 
     def size_of(self, call: str) -> int | None:
         """How many pictures at a time a call made last; None for a call that was never begun."""
@@ -58,7 +64,7 @@ class KeptPictures:
         return int(sizes[call]) if call in sizes else None
 
     def write(self, pictures: Mapping[tuple[int, int], Values], call: str, size: int) -> None:
-        """Keep a finished batch; a process that is killed in here has kept nothing of it.
+        """Keep a finished batch; of a picture in it a process that is killed in here keeps all or nothing.
 
         Args:
             pictures: by channel and place among the seeds.
@@ -73,19 +79,11 @@ class KeptPictures:
             group.update_attributes({"batch_sizes": {**sizes, call: size}})
         for name in next(iter(pictures.values())):
             array = array_of(group, name)
-            if array.ndim == 2:  # small: one chunk for all
-                table = np.asarray(array[...])
-                table = table.astype(object) if table.dtype.kind in "UT" else table
-                for place, values in pictures.items():
-                    table[place] = values[name]
-                array[...] = table
-                continue
             for place, values in pictures.items():
                 array[place] = values[name]
-        marks = self.done()
+        marks = array_of(group, _DONE)
         for place in pictures:
             marks[place] = True
-        array_of(group, _DONE)[...] = marks
 
     def read(self, channels: Sequence[int]) -> xr.Dataset:
         """The pictures of some channels, (unit, seed, …); large arrays lazily."""
@@ -100,6 +98,10 @@ class KeptPictures:
         """Let plain xarray see the pictures at once."""
         schema.consolidate(self.path)
 
+    def is_consolidated(self) -> bool:
+        """Whether plain xarray sees them already; so it does where there are none."""
+        return self._group("r") is None or self.inside in zarr.open_group(self.path, mode="r")
+
     def _group(self, mode: str) -> zarr.Group | None:
         try:
             found = schema.open_root(self.path, mode)[self.inside]
@@ -109,29 +111,25 @@ class KeptPictures:
 
     def _created(self, example: Values) -> zarr.Group:
         root = schema.open_root(self.path, "r+")
-        group = root.create_group(self.inside, attributes=self.about, overwrite=True)
+        group = root.require_group(self.inside)  # another process may make it, and write, at the same time
+        group.update_attributes(self.about)
         schema.write_array(group, "seed", np.array(self.seeds, np.int64), ["seed"])
-        table = (self.channels, len(self.seeds))
         for name, values in example.items():
-            whole = np.asarray(values)
-            self._create(group, name, whole, table)
-        group.create_array(
-            _DONE, shape=table, dtype=bool, chunks=table, fill_value=False, dimension_names=_AXES
-        )
+            self._create(group, name, np.asarray(values))
+        self._create(group, _DONE, np.zeros((), bool))
         return group
 
-    def _create(
-        self, group: zarr.Group, name: str, whole: Shaped[np.ndarray, "..."], table: tuple[int, int]
-    ) -> None:
+    def _create(self, group: zarr.Group, name: str, whole: Shaped[np.ndarray, "..."]) -> None:
         is_text = whole.dtype.kind in "UO"
-        group.create_array(
-            name,
-            shape=(*table, *whole.shape),
-            dtype=str if is_text else whole.dtype,
-            chunks=(1, 1, *whole.shape) if whole.ndim else table,
-            fill_value="" if is_text else np.nan,
-            dimension_names=(*_AXES, *_DIMENSIONS[name]),
-        )
+        with suppress(ContainsArrayError):
+            group.create_array(
+                name,
+                shape=(self.channels, len(self.seeds), *whole.shape),
+                dtype=str if is_text else whole.dtype,
+                chunks=(1, 1, *whole.shape),
+                fill_value="" if is_text else False if whole.dtype == bool else np.nan,
+                dimension_names=(*_AXES, *_DIMENSIONS[name]),
+            )
 
 
 _DIMENSIONS: dict[str, tuple[str, ...]] = {
@@ -140,4 +138,5 @@ _DIMENSIONS: dict[str, tuple[str, ...]] = {
     "loss": ("step",),
     "activation": (),
     "flag": (),
+    _DONE: (),
 }

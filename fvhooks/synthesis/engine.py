@@ -97,7 +97,7 @@ class Batch:
 
     Args:
         images: the last iterates, in [0, 1].
-        loss: of each picture at each step.
+        loss: of each picture at each step; NaN once it was given up.
         alpha: summed absolute gradient of each pixel, 98th percentile scaled to 1; None where not asked for.
     """
 
@@ -152,9 +152,9 @@ def synthesise(
             _hold(pictures, stuck)
             optimiser.step()
             pictures.constrain()
-            losses.append(loss.detach())
+            losses.append(_not_of(stuck, loss.detach(), math.nan))
             if plan.alpha and images.grad is not None:
-                strength = images.grad.abs().sum(1)
+                strength = _not_of(stuck, images.grad.abs().sum(1), 0.0)
                 pull = strength if pull is None else pull.add_(strength)
             if watch is not None and watch(step + 1, images.detach(), losses[-1]):
                 break
@@ -231,6 +231,16 @@ def _hold(pictures: Parametrization, which: list[int] | None) -> None:
     for parameter in pictures.parameters() if which else ():
         if parameter.grad is not None:
             parameter.grad[which] = 0
+
+
+def _not_of(
+    which: list[int] | None, values: Float[torch.Tensor, "picture ..."], instead: float
+) -> Float[torch.Tensor, "picture ..."]:
+    """What is recorded: of pictures that were given up no more than where they are alone."""
+    if which:
+        values = values.clone()
+        values[which] = instead
+    return values
 
 
 def _transparency(pull: Float[torch.Tensor, "picture y x"]) -> Float[torch.Tensor, "picture y x"]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from fvhooks.errors import FVHooksError
 from fvhooks.synthesis.jobs import Call, Picture, Place
 from fvhooks.synthesis.shelves import Shelf, values_of
 from fvhooks.synthesis.visualizations import unit_coordinates
@@ -24,6 +25,9 @@ def gather(call: Call, made: Mapping[Place, Picture], shelf: Shelf | None) -> xr
     Returns:
         All of it; of a call that was stopped the units of which every picture was begun, or, where there is
         none, the pictures of the first unit that were.
+
+    Raises:
+        FVHooksError: not a single one was begun.
     """
     units, seeds = range(len(call.units)), range(len(call.seeds))
     if shelf is None:
@@ -32,7 +36,9 @@ def gather(call: Call, made: Mapping[Place, Picture], shelf: Shelf | None) -> xr
         gone = {place for group in call.by_layer() for place in shelf.missing(group)} - set(made)
     begun, columns = [unit for unit in units if not any((unit, seed) in gone for seed in seeds)], list(seeds)
     if not begun:
-        begun = [next(unit for unit, _ in made)]
+        begun = [
+            _first_begun(made, [unit for unit in units if any((unit, seed) not in gone for seed in seeds)])
+        ]
         columns = [seed for seed in seeds if (begun[0], seed) not in gone]
     fresh = [unit for unit in begun if any((unit, seed) in made for seed in columns)]
     kept = [unit for unit in begun if unit not in set(fresh)]
@@ -47,6 +53,17 @@ def gather(call: Call, made: Mapping[Place, Picture], shelf: Shelf | None) -> xr
     names = unit_coordinates([call.units[unit] for unit in begun])
     data = data.assign_coords(**names, seed=[call.seeds[seed] for seed in columns])
     return data.load() if data.nbytes <= _AT_ONCE else data
+
+
+def _first_begun(made: Mapping[Place, Picture], units: Sequence[int]) -> int:
+    """The first unit that was just begun, or else the first of which anything is kept."""
+    first = next((unit for unit, _ in made), None)
+    if first is None and not units:
+        raise FVHooksError(
+            "Expected at least one picture of the call, and there is none: it was stopped before the first "
+            "one was begun. Call visualize again and let it make a step."
+        )
+    return units[0] if first is None else first
 
 
 def _picture(made: Mapping[Place, Picture], shelf: Shelf | None, place: Place) -> Picture:

@@ -124,7 +124,7 @@ def make(
         batch.loss.cpu().numpy(), ((0, 0), (0, plan.schedule.steps - steps)), constant_values=np.nan
     )
     said = [
-        call.warnings.get(call.units[unit].id, "") or _flag(call.hooked, units[0].layer, blocked[i], peaks[i])
+        [call.warnings.get(call.units[unit].id, ""), _flag(call.hooked, units[0].layer, blocked[i], peaks[i])]
         for i, (unit, _) in enumerate(places)
     ]
     return [
@@ -133,7 +133,7 @@ def make(
             None if batch.alpha is None else batch.alpha[i].cpu().numpy(),
             loss[i],
             peaks[i],
-            "; ".join(filter(None, [f"stopped at step {steps}" if stopped else "", said[i]])),
+            "; ".join(filter(None, [f"stopped at step {steps}" if stopped else "", *said[i]])),
             stopped,
         )
         for i in range(len(places))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from fvhooks.synthesis.batching import choose_batch_size, even_size, in_batches
 from fvhooks.synthesis.engine import Plan
 from fvhooks.synthesis.jobs import Call, Picture, Place, make
+from fvhooks.synthesis.planning import Planner
 from fvhooks.synthesis.progress import Progress
 from fvhooks.synthesis.shelves import Shelf
 
@@ -17,8 +18,9 @@ class Stage:
     Args:
         group: the places of the layer's units.
         pending: the pictures.
-        plan: for all units of the group; where pictures are kept, for the first one: then each batch is
-            planned when its turn comes, so that neither references nor memory are needed for all at once.
+        plan: for all units of the group; where pictures are kept, for the first one that can be shown: then
+            each batch is planned when its turn comes, so that neither references nor memory are needed for
+            all at once.
         size: how many pictures at a time.
     """
 
@@ -38,30 +40,44 @@ class Stage:
         return self.batches * self.plan.schedule.steps
 
 
-def stages_of(call: Call, batch_size: int | None, shelf: Shelf | None) -> list[Stage]:
-    """Plan what is to be made, which finds wrong calls before time is spent."""
-    found = []
-    for group in call.by_layer():
-        whole = [(unit, seed) for unit in group for seed in range(len(call.seeds))]
-        pending = whole if shelf is None else shelf.missing(group)
-        if not pending:
+def stages_of(planner: Planner, batch_size: int | None, shelf: Shelf | None) -> list[Stage]:
+    """Plan what is to be made.
+
+    Wrong calls are found before time is spent, and so are units that cannot be shown. Where pictures are kept
+    that is said of the first unit of each layer alone: the others are planned with their batch, and what
+    cannot be shown then is left out.
+
+    Raises:
+        MissingInputError: no unit can be shown.
+    """
+    call, found = planner.call, []
+    for layer in call.by_layer():
+        missing = _places(call, layer) if shelf is None else shelf.missing(layer)
+        units = list(dict.fromkeys(unit for unit, _ in missing))
+        planned = planner.plan(units) if shelf is None else planner.plan_first(units)
+        if planned is None:
             continue
-        planned = group if shelf is None else [pending[0][0]]
-        plan = call.plan(planned)
+        shown = set(planner.shown(units))
+        pending = [place for place in missing if place[0] in shown]
+        group = layer if shelf is not None else planned[0]
         before = None if shelf is None else shelf.size_of(group)
         size = before if before is not None and batch_size is None else None
         if size is None:
-            most = batch_size or _fitting(call, plan, planned, len(whole))
-            size = even_size(len(whole), most)
-        found.append(Stage(group, pending, plan, min(size, before or size)))
+            count = len(group) * len(call.seeds)
+            most = batch_size or _fitting(call, planned[1], planned[0], count)
+            size = even_size(count, most)
+        found.append(Stage(group, pending, planned[1], min(size, before or size)))
+    planner.tell()
     return found
 
 
-def run(call: Call, stages: Sequence[Stage], shelf: Shelf | None, progress: Progress) -> dict[Place, Picture]:
+def run(
+    planner: Planner, stages: Sequence[Stage], shelf: Shelf | None, progress: Progress
+) -> dict[Place, Picture]:
     """Make the pictures of some stages; those that are kept in the store are left there.
 
     Args:
-        call: what is made.
+        planner: knows the call, and leaves out what cannot be shown.
         stages: the layers.
         shelf: where finished batches are kept; None: nowhere.
         progress: the bar, and the wish to stop.
@@ -72,10 +88,7 @@ def run(call: Call, stages: Sequence[Stage], shelf: Shelf | None, progress: Prog
     made: dict[Place, Picture] = {}
     for number, stage in enumerate(stages):
         more = sum(other.steps for other in stages[number + 1 :])
-        for places, pictures, size in _batches(
-            call, stage, progress, planned_each=shelf is not None, more=more
-        ):
-            found = dict(zip(places, pictures, strict=False))
+        for found, size in _batches(planner, stage, progress, planned_each=shelf is not None, more=more):
             if shelf is None or any(picture.stopped for picture in found.values()):
                 made |= found
             else:
@@ -86,23 +99,37 @@ def run(call: Call, stages: Sequence[Stage], shelf: Shelf | None, progress: Prog
 
 
 def _batches(
-    call: Call, stage: Stage, progress: Progress, *, planned_each: bool, more: int
-) -> Iterator[tuple[list[Place], list[Picture], int]]:
-    left = len(stage.pending)
+    planner: Planner, stage: Stage, progress: Progress, *, planned_each: bool, more: int
+) -> Iterator[tuple[dict[Place, Picture], int]]:
+    """The pictures of each batch, without those of units that turn out not to be shown, and its size."""
+    call, left = planner.call, len(stage.pending)
 
-    def one(places: list[Place], wanted: int) -> list[Picture]:
-        units = [call.units[unit].id for unit, _ in places[:wanted]]
-        seeds = [call.seeds[seed] for _, seed in places[:wanted]]
+    def one(places: list[Place], wanted: int) -> dict[Place, Picture]:
+        units = list(dict.fromkeys(unit for unit, _ in places))
+        planned = planner.plan(units) if planned_each else (stage.group, stage.plan)
+        planner.tell()
+        if planned is None:
+            return {}
+        shown = [place for place in places[:wanted] if place[0] in planned[0]]
         watch = progress.watch(
-            units, seeds, steps=stage.plan.schedule.steps, batches=-(-left // len(places)), more=more
+            [call.units[unit].id for unit, _ in shown],
+            [call.seeds[seed] for _, seed in shown],
+            steps=stage.plan.schedule.steps,
+            batches=-(-left // len(places)),
+            more=more,
         )
-        group = list(dict.fromkeys(unit for unit, _ in places)) if planned_each else stage.group
-        plan = call.plan(group) if planned_each else stage.plan
-        return make(call, plan, group, places, watch)
+        filled = shown + [shown[-1]] * (len(places) - len(shown))
+        return dict(zip(shown, make(call, planned[1], planned[0], filled, watch), strict=False))
 
     for places, pictures, size in in_batches(stage.pending, stage.size, one, call.hooked.device):
         left -= len(places)
-        yield places, pictures, size
+        if pictures:
+            progress.count()
+            yield pictures, size
+
+
+def _places(call: Call, group: Sequence[int]) -> list[Place]:
+    return [(unit, seed) for unit in group for seed in range(len(call.seeds))]
 
 
 def _fitting(call: Call, plan: Plan, group: Sequence[int], count: int) -> int:

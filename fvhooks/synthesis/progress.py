@@ -92,14 +92,13 @@ class Progress:
             batches: still to be made of this layer, this one included.
             more: steps still to be made of other layers.
         """
-        self._batch += 1
-        number, last = self._batch, self._batch + batches - 1
+        number, last = self._batch + 1, self._batch + batches
         self._bar.total = self._bar.n + steps * batches + more
 
         def watch(step: int, images: torch.Tensor, loss: torch.Tensor) -> bool:
             self._bar.update()
             if step % _EVERY == 1 and not self._bar.disable:
-                mean = float(loss[: len(units)].mean())
+                mean = float(loss[: len(units)].nanmean())  # without those that were given up
                 self._bar.set_postfix({"batch": f"{number}/{last}", "loss": f"{mean:.3g}"}, refresh=False)
             if self._live is not None:
                 forming = Forming(units, seeds, images[: len(units)], step, steps, number, last, self.stopped)
@@ -108,6 +107,10 @@ class Progress:
             return self.stopped
 
         return watch
+
+    def count(self) -> None:
+        """A batch is done; until then another attempt at it, with less memory, is the same batch."""
+        self._batch += 1
 
 
 def notebook_view() -> Watcher:

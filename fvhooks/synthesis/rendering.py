@@ -1,8 +1,6 @@
 """`fvhooks.visualize`: from units to pictures."""
 
-import logging
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
@@ -13,14 +11,13 @@ from fvhooks.synthesis.advice import check_size, silent_in_references, warnings_
 from fvhooks.synthesis.gathering import gather
 from fvhooks.synthesis.jobs import Call
 from fvhooks.synthesis.making import run, stages_of
+from fvhooks.synthesis.planning import Planner
 from fvhooks.synthesis.progress import Progress, Watcher, notebook_view
 from fvhooks.synthesis.recipes import RECIPES, Recipe
 from fvhooks.synthesis.sets import ImageSet
 from fvhooks.synthesis.shelves import Shelf
 from fvhooks.synthesis.visualizations import Target, Visualizations
 from fvhooks.units import Unit
-
-_log = logging.getLogger("fvhooks")
 
 
 @torch.inference_mode(mode=False)  # pictures are made by gradients, whatever the caller has switched off
@@ -71,9 +68,10 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
         `images` (unit, seed, rgb, y, x) in [0, 1], `alpha` (unit, seed, y, x) in [0, 1], `activation`
         (unit, seed): the unit's strongest response to the finished picture, or for an `ImageSet` the cosine
         of its mean activations to the set's, `loss` (unit, seed, step), and
-        `flag` (unit, seed): empty, or what is wrong with a picture. Units that no reference image moves are
-        left out where the recipe shows such images, and named in the attribute `left_out`; alone they are
-        an error. Of a call that was stopped the units come back that were begun.
+        `flag` (unit, seed): empty, or what is wrong with a picture. Units that the recipe cannot show, such
+        as one that no reference image moves or an output without images of its label, are left out and named
+        in the attribute `left_out`; where no unit can be shown it is an error. Of a call that was stopped
+        the units come back that were begun.
 
     Raises:
         LayerNotFoundError: an unknown layer, a channel that it does not have.
@@ -95,15 +93,17 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
     size = _size(hooked, store)
     _check_units(hooked, listed)
     call = Call(hooked, listed, chosen, store, numbers, facets, steps, size, warnings_of(store, listed))
-    call, left_out = _without_silent(call)
     shelf = _shelf(call) if keep else None
     watcher = (notebook_view() if live is True else live) or None
-    stages = stages_of(call, batch_size, shelf)
-    with Progress(show_progress, watcher) as progress:
-        made = run(call, stages, shelf, progress)
-    if shelf is not None:
-        shelf.finish()
-    data = gather(call, made, shelf)
+    planner = _planner(call)
+    stages = stages_of(planner, batch_size, shelf)
+    try:
+        with Progress(show_progress, watcher) as progress:
+            made = run(planner, stages, shelf, progress)
+    finally:
+        if shelf is not None:
+            shelf.finish()
+    data, left_out = gather(call, made, shelf), planner.left_out
     attributes = {"recipe": call.name, "facets": facets} | ({"left_out": left_out} if left_out else {})
     return Visualizations(data.assign_attrs(attributes))
 
@@ -142,21 +142,12 @@ def _check_units(hooked: HookedModel, units: Sequence[Target]) -> None:
             )
 
 
-def _without_silent(call: Call) -> tuple[Call, dict[str, str]]:
-    """The call without the units that its recipe cannot show since no reference image moves them."""
-    left_out: dict[str, str] = {}
-    silent = [] if call.store is None else silent_in_references(call.store, call.units)
-    for place in silent if len(call.units) > 1 else []:
-        try:
-            call.plan([place])
-        except MissingInputError as error:
-            left_out[call.units[place].id] = str(error)
-    remaining = [unit for unit in call.units if unit.id not in left_out]
-    if not remaining:
-        raise MissingInputError(f"No unit of {len(call.units)} can be shown: {next(iter(left_out.values()))}")
-    for name, said in left_out.items():
-        _log.warning("%s is left out: %s", name, said)
-    return replace(call, units=remaining), left_out
+def _planner(call: Call) -> Planner:
+    """One that has left out the units that no reference image moves, where the recipe needs such images."""
+    planner = Planner(call)
+    planner.plan_each([] if call.store is None else silent_in_references(call.store, call.units))
+    planner.tell()
+    return planner
 
 
 def _shelf(call: Call) -> Shelf:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import fields, is_dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from fvhooks.synthesis.sets import ImageSet
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import Direction
 
+_KNOWN_TO_NUMPY = (torch.float16, torch.float32, torch.float64)
 _MAKING = 1  # to be raised when the same settings begin to give other pictures
 
 
@@ -78,7 +80,7 @@ def written(value: Any, where: str) -> Any:  # noqa: ANN401, PLR0911 - any setti
     if isinstance(value, dict):
         return {str(name): written(item, f"{where}[{name!r}]") for name, item in value.items()}
     if isinstance(value, (torch.Tensor, np.ndarray, np.generic)):
-        return digest(np.asarray(value.detach().cpu() if isinstance(value, torch.Tensor) else value))
+        return _digest_of(value)
     if is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in fields(value)]
         return [_name(type(value), where), {n: written(getattr(value, n), f"{where}.{n}") for n in names}]
@@ -93,8 +95,20 @@ def digest(values: np.ndarray) -> str:
     return f"{values.dtype}{list(values.shape)} {content}"
 
 
-def _name(value: Any, where: str) -> str:  # noqa: ANN401
-    """Where a class or a function can be imported from."""
+def _digest_of(value: torch.Tensor | np.ndarray | np.generic) -> str:
+    if not isinstance(value, torch.Tensor):
+        return digest(np.asarray(value))
+    there = value.detach().cpu()
+    if there.is_floating_point() and there.dtype not in _KNOWN_TO_NUMPY:
+        return f"{there.dtype} as {digest(there.float().numpy())}"
+    return digest(there.numpy())
+
+
+def _name(value: Any, where: str) -> Any:  # noqa: ANN401
+    """Where a class or a function can be imported from; for a method also what it is bound to."""
+    bound_to = getattr(value, "__self__", None)
+    if bound_to is not None and not isinstance(bound_to, ModuleType):
+        return [written(bound_to, where), value.__name__]
     name, module = getattr(value, "__qualname__", "<"), getattr(value, "__module__", None)
     if "<" in name or module in (None, "__main__"):
         raise MissingInputError(

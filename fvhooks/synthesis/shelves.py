@@ -28,6 +28,7 @@ class Shelf:
 
     def __init__(self, call: Call, store: Store) -> None:
         self._said, self._call, self._path = describe(call, store), call, store.path
+        self._wrote = False
         shared: dict[str, KeptPictures] = {}
         self._places: list[tuple[KeptPictures, int]] = []
         for unit in call.units:
@@ -46,7 +47,13 @@ class Shelf:
 
     def missing(self, group: Sequence[int]) -> list[Place]:
         """The pictures of some units that are not there, in order."""
-        done = {id(kept): kept.done() for kept in {id(k): k for k, _ in self._of(group)}.values()}
+        rows: dict[int, list[int]] = {}
+        for kept, row in self._of(group):
+            rows.setdefault(id(kept), []).append(row)
+        shelves = {id(kept): kept for kept, _ in self._of(group)}
+        done = {
+            number: dict(zip(own, shelves[number].done(own), strict=True)) for number, own in rows.items()
+        }
         found = []
         for place in group:
             kept, row = self._places[place]
@@ -59,6 +66,7 @@ class Shelf:
 
     def write(self, group: Sequence[int], pictures: Mapping[Place, Picture], size: int) -> None:
         """Keep a finished batch."""
+        self._wrote = True
         parts: dict[int, dict[Place, Values]] = {}
         shelves: dict[int, KeptPictures] = {}
         for (unit, seed), picture in pictures.items():
@@ -89,8 +97,9 @@ class Shelf:
         return Picture(one["images"].values, alpha, one["loss"].values, activation, flag)
 
     def finish(self) -> None:
-        """Let plain xarray see what was kept."""
-        self._places[0][0].consolidate()
+        """Let plain xarray see what was kept, also by a job that was killed before it came to this."""
+        if self._wrote or not self._places[-1][0].is_consolidated():
+            self._places[-1][0].consolidate()
 
     def _of(self, group: Sequence[int]) -> list[tuple[KeptPictures, int]]:
         return [self._places[place] for place in group]

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,7 +13,8 @@ from torch.utils.data import TensorDataset
 import fvhooks as fv
 from fvhooks.errors import ImageError, MissingInputError
 from fvhooks.synthesis import making
-from fvhooks.synthesis.advice import check_size
+from fvhooks.synthesis.advice import BLOCKED, check_size
+from fvhooks.synthesis.engine import _not_of
 
 DEAD, NEGATIVE = 2, 1
 
@@ -47,7 +49,9 @@ def test_a_dead_unit_is_flagged_and_told_before_time_is_spent(
     units = [fv.Unit("1", 0), fv.Unit("1", DEAD)]
     vis = visualize(hooked, units, store=store)
     said = "dead in the data: never above 0 in 40 real images"
-    assert vis.data.flag.values.ravel().tolist() == ["", said]
+    fine, flagged = vis.data.flag.values.ravel().tolist()
+    assert fine == ""
+    assert flagged.startswith(f"{said}; {BLOCKED}, since the unit is silent for its start")
     caplog.clear()
     monkeypatch.setattr(making, "make", None)
     with caplog.at_level(logging.WARNING, "fvhooks"), pytest.raises(TypeError):
@@ -108,6 +112,18 @@ def test_given_up_or_not_a_picture_does_not_depend_on_its_batch_mates() -> None:
     torch.testing.assert_close(
         torch.from_numpy(beside.images.values[1]), torch.from_numpy(alone.images.values[0]), atol=1e-5, rtol=0
     )
+    assert alone.data.loss[0, 0].notnull().sum() == 16
+    for name in ("loss", "alpha"):
+        np.testing.assert_allclose(beside.data[name][1], alone.data[name][0], atol=1e-5)
+
+
+@pytest.mark.parametrize("blocked", [True, False])
+def test_pictures_that_were_given_up_add_no_pull(blocked: bool) -> None:
+    """A picture that feels a gradient only after it was given up, as by a transform, says none."""
+    values = torch.ones(2, 4, 4)
+    found = _not_of([1] if blocked else [], values, 0.0)
+    assert found.flatten(1).any(1).tolist() == [True, not blocked]
+    assert values.all()
 
 
 def test_a_size_that_the_model_cannot_take() -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ import fvhooks as fv
 from fvhooks.errors import MissingInputError, StoreError
 from fvhooks.store.pictures import KeptPictures
 from fvhooks.synthesis import gathering, making
+from fvhooks.synthesis.jobs import Call
 from fvhooks.synthesis.recipes.accentuate import Accentuate
 from fvhooks.synthesis.recipes.fourier import Fourier
 from fvhooks.synthesis.recipes.vital import Vital
-from fvhooks.synthesis.settings import key_of, written
+from fvhooks.synthesis.settings import describe, key_of, written
 
 CHANNELS = 7
 SCRIPT = """
@@ -32,6 +34,16 @@ from test_kept_jobs import attached, visualize, ending
 import fvhooks as fv
 visualize(attached(), fv.open_store({path!r}), live=ending)
 """
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Of attributors, with a setting of its own."""
+
+    scale: float
+
+    def make(self, _model: Any, _layer: Any) -> Any:
+        """Nothing here."""
 
 
 def attached() -> fv.HookedModel:
@@ -102,7 +114,7 @@ def test_a_killed_job_goes_on_and_gives_the_same_pictures(
     assert resumed.recipe == "fourier"
 
 
-@pytest.mark.parametrize("point", [0, 3, 5, 8, 11, 14])
+@pytest.mark.parametrize("point", [0, 3, 5, 8, 10, 11, 14, 20])
 def test_a_batch_that_was_cut_off_while_it_is_written_does_not_count(
     point: int, hooked: fv.HookedModel, store: fv.Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,10 +255,41 @@ class TestWrongCalls:
             visualize(hooked, store)
 
 
+@pytest.mark.parametrize("other", ["hooked", "store", "facets", "maker"])
+def test_what_pictures_depend_on_is_in_their_key(
+    other: str, hooked: fv.HookedModel, store: fv.Store, tmp_path: Path
+) -> None:
+    def key(hooked: fv.HookedModel, store: fv.Store, facets: int, maker: Maker) -> str:
+        recipe = Vital(attributor=maker.make)
+        call = Call(hooked, [fv.Unit("0", 1)], recipe, store, [0, 1], facets, 4, (3, 12, 12), {})
+        return key_of(describe(call, store))
+
+    trained_on, images = attached(), torch.zeros(40, 3, 12, 12, dtype=torch.uint8)
+    with torch.no_grad():
+        trained_on.model[0].weight[0, 0, 0, 0] += 1e-3
+    dataset = TensorDataset(images, torch.arange(40) % 3)
+    more = fv.collect(hooked, dataset, tmp_path / "more.zarr", layers=["0", "1"], show_progress=False)
+    said: dict[str, Any] = {"hooked": hooked, "store": store, "facets": 1, "maker": Maker(1.0)}
+    changed = said | {other: {"hooked": trained_on, "store": more, "facets": 2, "maker": Maker(2.0)}[other]}
+    assert key(**said) == key(**said | {"maker": Maker(1.0)}) != key(**changed)
+
+
+def test_a_method_of_something_without_a_name_is_refused() -> None:
+    class Local:
+        def make(self) -> None:
+            """Anything."""
+
+    with pytest.raises(MissingInputError, match=r"Pictures can be kept.*leave keep=True out"):
+        written(Vital(attributor=Local().make), "recipe")  # type: ignore[arg-type]
+
+
 def test_settings_are_told_by_their_content() -> None:
     images = torch.rand(2, 3, 4, 4)
     recipes = [Accentuate(images=images), Accentuate(images=images.clone()), Accentuate(images=images + 1e-6)]
+    half = images.bfloat16()
+    recipes += [Accentuate(images=half), Accentuate(images=half.float())]
     keys = [key_of(written(recipe, "recipe")) for recipe in recipes]
+    assert len(set(keys)) == 4
     assert keys[0] == keys[1] != keys[2]
     assert written(partial(sorted, reverse=True), "f") == ["builtins.sorted", [], {"reverse": True}]
 

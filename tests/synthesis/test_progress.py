@@ -109,5 +109,7 @@ def test_the_bar_counts_again_where_memory_runs_out(capfd: Any) -> None:
             return self.conv(x).mean((2, 3))
 
     hooked = fv.attach(Tight(), input_shape=(3, 8, 8))
-    visualize(hooked, 4, show_progress=True, batch_size=4)
+    told: set[tuple[int, int]] = set()
+    visualize(hooked, 4, show_progress=True, batch_size=4, live=lambda it: told.add((it.batch, it.batches)))
+    assert told == {(number, 4) for number in range(1, 5)}  # the attempt that failed is no batch
     assert re.search(r"100%\|.*\| 80/80 \[", capfd.readouterr().err)  # four batches of two, twenty steps each
