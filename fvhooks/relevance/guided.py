@@ -12,7 +12,8 @@ from torch.overrides import TorchFunctionMode
 
 from fvhooks.errors import UnsupportedModelError
 
-_RELUS = frozenset({torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_, F.relu, F.relu_})
+_IN_PLACE = frozenset({torch.relu_, torch.Tensor.relu_, F.relu_})
+_RELUS = _IN_PLACE | {torch.relu, torch.Tensor.relu, F.relu}
 
 
 class _Guided(torch.autograd.Function):
@@ -49,7 +50,10 @@ class _Guidance(TorchFunctionMode):
         if func not in _RELUS:
             return func(*args, **given)
         self.met += 1
-        return _Guided.apply(args[0] if args else given["input"])
+        x = args[0] if args else given["input"]
+        fired = _Guided.apply(x)
+        overwrites = func in _IN_PLACE or given.get("inplace", any(args[1:2]))
+        return x.copy_(fired) if overwrites else fired  # whoever reads the input later sees it changed
 
 
 class LayerGuidedBackprop(LayerGradientXActivation):  # type: ignore[misc]

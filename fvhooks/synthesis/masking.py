@@ -31,12 +31,21 @@ def minmax_mask(
 
 
 def importance(
-    relevance: Float[torch.Tensor, "image channel position"],
+    relevance: Float[torch.Tensor, "image channel position"], epsilon: float = _LEAST
 ) -> Float[torch.Tensor, "image channel"]:
-    """The largest positive relevance of each channel, scaled from 0 to 1 over the channels of each image."""
+    """The largest positive relevance of each channel, scaled from 0 to 1 over the channels of each image.
+
+    Example:
+        >>> importance(torch.tensor([[[0.0, 2.0], [-1.0, 0.0], [1.0, 1.0]]]), epsilon=1e-20).tolist()
+        [[1.0, 0.0, 0.5]]
+
+    Args:
+        relevance: signed.
+        epsilon: what is added to the range that is divided by.
+    """
     strongest = relevance.clamp(min=0).amax(-1)
     strongest = strongest - strongest.amin(1, keepdim=True)
-    return strongest / (strongest.amax(1, keepdim=True) + _LEAST)
+    return strongest / (strongest.amax(1, keepdim=True) + epsilon)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from fvhooks.hooks import HookedModel, Probe
 from fvhooks.units import LOGITS
 
 _VIT_BLOCKS: Final = {12: (0, 4, 8, 11), 24: (2, 9, 20, 23)}
+_LEAST_BLOCKS: Final = 4
 _PATCH_32: Final = 32
 
 
@@ -32,6 +33,8 @@ class MatchedNodes:
 
 def published_nodes(hooked: HookedModel) -> MatchedNodes:
     """The published nodes of a ResNet, DenseNet, ConvNeXt or ViT for pictures of classes.
+
+    A ViT of another depth than 12 or 24 gets blocks at the places that those of 12 have, in proportion.
 
     Example:
         >>> import torchvision, fvhooks as fv
@@ -120,9 +123,9 @@ def _vit(probe: Probe, hooked: HookedModel) -> Iterator[MatchedNodes]:
         match = re.fullmatch(r"(.*\D)\d+(\[0\])?", name)
         if match is not None and info.layout is not None and info.layout.kind == "tokens":
             chains.setdefault((match[1], info.kind), []).append(name)
-    for blocks in chains.values():
-        if len(blocks) not in _VIT_BLOCKS:
-            continue
+    for blocks in sorted(chains.values(), key=len, reverse=True):
+        if len(blocks) < _LEAST_BLOCKS:
+            return
         layout = probe.layout(blocks[0])
         patches = [
             name
@@ -130,8 +133,19 @@ def _vit(probe: Probe, hooked: HookedModel) -> Iterator[MatchedNodes]:
             if info.kind == "Conv2d" and info.layout is not None and info.layout.grid == layout.grid
         ]
         if patches:
-            nodes = (patches[0], *(blocks[place] for place in _VIT_BLOCKS[len(blocks)]))
+            nodes = (patches[0], *(blocks[place] for place in _vit_places(len(blocks))))
             yield _weighted_vit(nodes, _patch(hooked, layout.grid[0]))
+
+
+def _vit_places(count: int) -> tuple[int, ...]:
+    """Which blocks are matched: as published, or at the same places in proportion.
+
+    Example:
+        >>> _vit_places(24), _vit_places(6)
+        ((2, 9, 20, 23), (0, 2, 4, 5))
+    """
+    known, last = _VIT_BLOCKS[12], count - 1
+    return _VIT_BLOCKS.get(count, tuple(round(place * last / known[-1]) for place in known))
 
 
 def _weighted_vit(nodes: Sequence[str], patch: int) -> MatchedNodes:

@@ -24,11 +24,15 @@ from fvhooks.synthesis.class_images import label_rows
 from fvhooks.synthesis.crops import CROP_SIDES, reference_crops
 from fvhooks.synthesis.engine import look
 from fvhooks.synthesis.facets import even_groups
+from fvhooks.synthesis.masking import importance
 from fvhooks.synthesis.strongest_images import name_of, place_in_store
+from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import Direction, Unit
 
 CLASS_IMAGES = 50
 """How many images of a label are split into facets, at most."""
+
+_TINY = 1e-20  # relevance may be small; only a range of zero is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class NodeReference:
 References = dict[str, NodeReference]
 """By layer."""
 
+Make = Callable[[], list[References]]
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSettings:
@@ -66,13 +72,19 @@ class ReferenceSettings:
     facets: int
     attributor: Attributor | None
 
-    def key(self, facet: int) -> str | None:
-        """A text that differs where the references would; None where nothing tells attributors apart."""
+    def key(self, facet: int, split_by: str | None = None) -> str | None:
+        """A text that differs where the references would; None where nothing tells attributors apart.
+
+        Args:
+            facet: which of the groups.
+            split_by: the layer whose activations tell the groups, if one does.
+        """
         name = _name(self.attributor)
         if name is None:
             return None
-        said = json.dumps(["channel weights", self.count, self.facets, facet, name, CROP_SIDES])
-        return hashlib.sha256(said.encode()).hexdigest()[:12]
+        said = ["channel weights", self.count, self.facets, facet, name, CROP_SIDES]
+        said = said if split_by is None else [*said, split_by]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
 
 
 def class_references(
@@ -86,7 +98,8 @@ def class_references(
     label = store.label_of_logit(unit.channel)
     if settings.facets == 1:
         return [{node: _even(*store.profile(node, label)) for node in settings.nodes}]
-    return _kept_or_made(hooked, store, unit, settings, lambda: _class_facets(hooked, store, label, settings))
+    make: Make = lambda: _class_facets(hooked, store, label, settings)  # noqa: E731
+    return _kept_or_made(hooked, store, unit, settings, make, split_by=settings.nodes[-1])
 
 
 def unit_references(
@@ -100,7 +113,7 @@ def unit_references(
         MissingInputError: the store has no data set attached, the unit fires for no image, or it is a unit
             at one position.
     """
-    refuse_position(unit)
+    refuse_position("vital", unit)
     return _kept_or_made(hooked, store, unit, settings, lambda: _unit_facets(hooked, store, unit, settings))
 
 
@@ -124,7 +137,7 @@ def image_references(
     groups = torch.from_numpy(even_groups(images.flatten(1).numpy(), settings.facets))
     parts = [images[groups == facet] for facet in range(settings.facets)]
     if target is not None and not (isinstance(target, Unit) and target.is_logit):
-        refuse_position(target)
+        refuse_position("vital", target)
         return [_weighted(hooked, part, target, settings) for part in parts]
     return [
         {node: _even(*_profile_of(values)) for node, values in _look(hooked, part, settings.nodes).items()}
@@ -132,15 +145,19 @@ def image_references(
     ]
 
 
-def refuse_position(unit: Unit | Direction) -> None:
+def refuse_position(recipe: str, unit: Target) -> None:
     """Refuse a unit at one position.
+
+    Args:
+        recipe: what refuses it.
+        unit: of any kind.
 
     Raises:
         MissingInputError: it is one; what to do.
     """
     if isinstance(unit, Unit) and unit.position is not None:
         raise MissingInputError(
-            f"Recipe 'vital' matches a whole channel; {unit.id!r} is one position of it. "
+            f"Recipe {recipe!r} matches a whole channel; {unit.id!r} is one position of it. "
             "Leave position out, or use recipe 'fourier'."
         )
 
@@ -150,10 +167,11 @@ def _kept_or_made(
     store: Store,
     unit: Unit | Direction,
     settings: ReferenceSettings,
-    make: Callable[[], list[References]],
+    make: Make,
+    split_by: str | None = None,
 ) -> list[References]:
     name = name_of(hooked, store, unit)
-    said = [settings.key(facet) for facet in range(settings.facets)]
+    said = [settings.key(facet, split_by) for facet in range(settings.facets)]
     keys = [key if key is None or not name else f"{key}-{name}" for key in said]
     kept = [_read(store, unit, settings, key) for key in keys]
     found = [references for references in kept if references is not None]
@@ -216,29 +234,9 @@ def _weighted(
         relevance = aimed(crops, torch.zeros(len(crops), dtype=torch.int64))
     found = {}
     for node, values in _look(hooked, crops, settings.nodes).items():
-        weights = channel_weights(relevance[node]).cpu().numpy()
+        weights = importance(relevance[node], epsilon=_TINY).mean(0).cpu().numpy()
         found[node] = NodeReference(*_profile_of(values), weights)
     return found
-
-
-def channel_weights(
-    relevance: Float[torch.Tensor, "image channel position"],
-) -> Float[torch.Tensor, " channel"]:
-    """How much each channel matters over all images, in [0, 1].
-
-    The maximum over positions of the positive part of the relevance, scaled from 0 to 1 over the channels of
-    each image, averaged over the images.
-
-    Example:
-        >>> channel_weights(torch.tensor([[[0.0, 2.0], [-1.0, 0.0], [1.0, 1.0]]])).tolist()
-        [1.0, 0.0, 0.5]
-
-    Args:
-        relevance: signed.
-    """
-    strongest = relevance.clamp(min=0).amax(-1)
-    least, most = strongest.amin(1, keepdim=True), strongest.amax(1, keepdim=True)
-    return ((strongest - least) / (most - least).clamp(min=1e-20)).mean(0)
 
 
 def _profile_of(

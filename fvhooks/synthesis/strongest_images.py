@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +16,11 @@ from fvhooks.hooks import HookedModel
 from fvhooks.store.fingerprints import fingerprint_autoencoder
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.engine import look
+from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import LOGITS, Direction, Unit
 
 _AT_ONCE = 32  # images
+_KEPT = 100  # as many as any recipe asks for by default
 _TRIED = 8  # times as many images by their mean as are chosen by their peak
 
 
@@ -57,7 +61,7 @@ def strongest_images(
 
     Peaks of channels are in the store. For a direction in a layer of the store those images are looked at
     whose mean is largest, which the store tells; for a layer that it lacks all reference images are, once:
-    what was found is kept in the store.
+    what was found is kept in the store. `find_strongest` does so once for many targets.
 
     Args:
         hooked: the model.
@@ -83,8 +87,17 @@ def strongest_images(
 
 
 def place_in_store(store: Store, target: Unit | Direction) -> tuple[str, int]:
-    """The layer and channel under which a store keeps what was made for a target."""
+    """The layer and channel under which a store keeps what was made for a target.
+
+    Raises:
+        MissingInputError: the store has neither the target's layer nor another inner one.
+    """
     inner = [layer for layer in store.layers if layer != LOGITS]
+    if target.layer not in store.layers and not inner:
+        raise MissingInputError(
+            f"Expected a store of one inner layer or more, to keep what is found for {target.id!r}; it has "
+            f"the outputs alone. Collect it again, with layers=[{target.layer!r}] for instance."
+        )
     layer = target.layer if target.layer in store.layers else inner[0]
     known = isinstance(target, Unit) and layer == target.layer
     return layer, target.channel if known and isinstance(target, Unit) else 0
@@ -104,43 +117,96 @@ def name_of(hooked: HookedModel, store: Store, target: Unit | Direction) -> str:
     return said.hexdigest()[:12]
 
 
+def find_strongest(hooked: HookedModel, store: Store, targets: Sequence[Target], count: int = 10) -> None:
+    """Look for the images of many targets at once, so that `strongest_images` finds them kept.
+
+    The reference images run through the model once for all targets of a layer that the store lacks. Targets
+    of the store's layers, outputs and sets of images need no such search and are passed over.
+
+    Args:
+        hooked: the model.
+        store: with its data set attached.
+        targets: of any kinds and layers.
+        count: how many images of each will be asked for, at most.
+    """
+    wanted: dict[str, list[Unit | Direction]] = {}
+    for target in targets:
+        whole = isinstance(target, Direction) or (isinstance(target, Unit) and target.position is None)
+        if whole and target.layer not in (*store.layers, LOGITS):
+            wanted.setdefault(target.layer, []).append(target)
+    for some in wanted.values():
+        lacking = [target for target in some if _kept(hooked, store, target, count) is None]
+        if lacking:
+            _find(hooked, store, lacking, count)
+
+
 def _kept_or_found(hooked: HookedModel, store: Store, target: Unit | Direction, count: int) -> Strongest:
-    layer, channel = place_in_store(store, target)
-    key = f"strongest-{count}-{name_of(hooked, store, target)}"
-    kept = store.read_unit(layer, channel, key)
-    if kept is None:
-        found = _found(hooked, store, target, count)
+    found = _kept(hooked, store, target, count)
+    if found is None:
+        (found,) = _find(hooked, store, [target], count)
+    return Strongest(found.ids[:count], found.values[:count], found.positions[:count])
+
+
+def _kept(hooked: HookedModel, store: Store, target: Unit | Direction, count: int) -> Strongest | None:
+    kept = store.read_unit(*place_in_store(store, target), _key(hooked, store, target, count))
+    return (
+        None if kept is None else Strongest(kept["id"].values, kept["value"].values, kept["position"].values)
+    )
+
+
+def _key(hooked: HookedModel, store: Store, target: Unit | Direction, count: int) -> str:
+    return f"strongest-{_number(store, target, count)}-{name_of(hooked, store, target)}"
+
+
+def _number(store: Store, target: Unit | Direction, count: int) -> int:
+    """How many are kept: where all images are looked at, enough for whoever asks next."""
+    return count if target.layer in store.layers else max(count, _KEPT)
+
+
+def _find(
+    hooked: HookedModel, store: Store, targets: Sequence[Unit | Direction], count: int
+) -> list[Strongest]:
+    """Of targets for which the same images are looked at; what is found is kept."""
+    ids = _candidates(store, targets[0], count)
+    all_found = []
+    for target, (values, positions) in zip(targets, _peaks(hooked, store, targets, ids), strict=True):
+        best = np.lexsort((ids, -values))[: _number(store, target, count)]
+        found = Strongest(ids[best], values[best], positions[best])
         arrays = {
             "id": ("top", np.asarray(found.ids, object)),
             "value": ("top", found.values),
             "position": ("top", found.positions),
         }
-        store.write_unit(layer, channel, key, xr.Dataset(arrays, attrs={"target": target.id}))
-        return found
-    return Strongest(kept["id"].values, kept["value"].values, kept["position"].values)
+        data = xr.Dataset(arrays, attrs={"target": target.id})
+        store.write_unit(*place_in_store(store, target), _key(hooked, store, target, count), data)
+        all_found.append(found)
+    return all_found
 
 
-def _found(hooked: HookedModel, store: Store, target: Unit | Direction, count: int) -> Strongest:
+def _candidates(store: Store, target: Unit | Direction, count: int) -> Shaped[np.ndarray, " image"]:
     table = store.images_table
     rows = np.flatnonzero((table.split.values == "reference") & (table.error.values == ""))
     if target.layer in store.layers and store.keeps_all and isinstance(target, Direction):
         means = np.asarray(store.of_images(target.layer, "average").isel(image=rows)) @ target.vector
         rows = rows[np.argsort(-means, kind="stable")[: _TRIED * count]]
-    ids = table.id.values[rows].astype(str)
-    values, positions = _peaks(hooked, store, target, ids)
-    best = np.lexsort((ids, -values))[:count]
-    return Strongest(ids[best], values[best], positions[best])
+    return table.id.values[rows].astype(str)
 
 
 @torch.no_grad()
 def _peaks(
-    hooked: HookedModel, store: Store, target: Unit | Direction, ids: Shaped[np.ndarray, " image"]
-) -> tuple[Float[np.ndarray, " image"], Int[np.ndarray, " image"]]:
-    values, positions = [], []
-    layer = hooked.resolve(target.layer)
+    hooked: HookedModel,
+    store: Store,
+    targets: Sequence[Unit | Direction],
+    ids: Shaped[np.ndarray, " image"],
+) -> list[tuple[Float[np.ndarray, " image"], Int[np.ndarray, " image"]]]:
+    """Of each target, which are all of one layer, the largest value in each image and where it is."""
+    found: list[tuple[list[Any], list[Any]]] = [([], []) for _ in targets]
+    layer = hooked.resolve(targets[0].layer)
     for start in range(0, len(ids), _AT_ONCE):
         images = store.images(ids[start : start + _AT_ONCE]).to(hooked.device)
-        most = along(look(hooked, images, [layer])[layer], target).max(-1)
-        values.append(most.values.cpu().numpy())
-        positions.append(most.indices.cpu().numpy())
-    return np.concatenate(values), np.concatenate(positions)
+        activations = look(hooked, images, [layer])[layer]
+        for (values, places), target in zip(found, targets, strict=True):
+            most = along(activations, target).max(-1)
+            values.append(most.values.cpu().numpy())
+            places.append(most.indices.cpu().numpy())
+    return [(np.concatenate(values), np.concatenate(places)) for values, places in found]

@@ -20,6 +20,9 @@ LAYERS = {
     "imagenet_vit_tiny": ("vit.layers.0", "vit.layers.2.mlp.activation_fn"),
 }
 
+FEW = {"vital_faithful": RECIPES["vital_faithful"](count=4, candidates=4)}
+"""With fewer reference images than by default."""
+
 pytestmark = pytest.mark.real
 
 
@@ -69,12 +72,15 @@ def test_outputs_and_inner_units_of_every_network(
         with pytest.raises(UnsupportedModelError, match=r"batch normalisation, of which \w+ has none up to"):
             fv.visualize(hooked, units, recipe, store, **options)
         return
-    vis = fv.visualize(hooked, units, recipe, store, **options)
+    chosen = FEW.get(recipe, recipe)
+    vis = fv.visualize(hooked, units, chosen, store, **options)
     assert np.isfinite(vis.images.values).all()
     assert (vis.data.flag == "").all()  # a gradient reached every picture, and its unit fires
     assert (vis.images.values.std((-1, -2)).mean((-1, -2)) > 0.01).all()  # no grey square
+    masked = recipe == "vital_faithful"  # of inner units: masks move with the picture, and the loss may rise
+    falling = vis.data.loss.values[: 1 if masked else None]
     if steps > 2:
-        assert (vis.data.loss.values[..., -1] < vis.data.loss.values[..., 0]).all()
+        assert (falling[..., -1] < falling[..., 0]).all()
 
 
 def test_both_settings_of_the_minds_eye_see_a_set(looked_into: tuple[fv.HookedModel, fv.Store]) -> None:

@@ -294,6 +294,25 @@ class TestRelevance:
         torch.testing.assert_close(relevance[0, 0, 0, 1], 3 * relevance[0, 0, 0, 0])
         assert lost.tolist() == [0.0]
 
+    def test_the_default_is_what_can_follow_the_model(
+        self, hooked: fv.HookedModel, store: fv.Store, images: torch.Tensor
+    ) -> None:
+        def relevance(model: fv.HookedModel, unit: fv.Unit, nodes: list[str], **given: Any) -> Any:
+            found = VitalFaithful(**given)._relevance(model, SIZE, [unit], nodes)
+            return found(images[:2], torch.tensor([0, 0]))[nodes[-1]]
+
+        nodes = ["conv1", "layer2"]
+        by_flow = relevance(hooked, INNER[0], nodes, relevance="lrp_zplus")
+        torch.testing.assert_close(relevance(hooked, INNER[0], nodes), by_flow)
+        torch.manual_seed(0)
+        vit = torchvision.models.VisionTransformer(32, 8, 4, 2, 16, 32, num_classes=3)
+        transformer = fv.attach(vit, input_shape=SIZE)
+        unit, first = fv.Unit("encoder.layers.encoder_layer_1", 3), ["encoder.layers.encoder_layer_0"]
+        with pytest.raises(UnsupportedModelError, match="FlowLRP has no rule"):
+            relevance(transformer, unit, first, relevance="lrp_zplus")
+        by_gradient = relevance(transformer, unit, first, relevance="captum:LayerGradientXActivation")
+        torch.testing.assert_close(relevance(transformer, unit, first), by_gradient)
+
     def test_the_picture_is_masked_anew_in_every_step(self, hooked: fv.HookedModel, store: fv.Store) -> None:
         plan = planned(hooked, INNER[:1], store)
         pictures = torch.rand(1, *SIZE)
@@ -312,6 +331,11 @@ class TestNodes:
         assert found.weights == weights
         assert (found.variation, found.norm) == (penalty, penalty)
         assert [hooked.probe()[node].shape for node in nodes] == shapes
+
+    def test_a_transformer_of_another_depth(self) -> None:
+        vit = torchvision.models.VisionTransformer(32, 8, 6, 2, 16, 32, num_classes=3)
+        blocks = tuple(f"encoder.layers.encoder_layer_{number}" for number in (0, 2, 4, 5))
+        assert published_nodes(fv.attach(vit, input_shape=SIZE)).nodes == ("conv_proj", *blocks)
 
     def test_inner_units(self, hooked: fv.HookedModel, store: fv.Store) -> None:
         plan = planned(hooked, INNER, store)

@@ -14,10 +14,12 @@ import fvhooks as fv
 from fvhooks.demo import load_autoencoder, load_network, photographs
 from fvhooks.demo.autoencoders import SITE
 from fvhooks.errors import MissingInputError
+from fvhooks.synthesis import references
 from fvhooks.synthesis import strongest_images as module
+from fvhooks.synthesis.engine import look
 from fvhooks.synthesis.recipes.vital import Vital
 from fvhooks.synthesis.recipes.vital_faithful import VitalFaithful
-from fvhooks.synthesis.references import ReferenceSettings, unit_references
+from fvhooks.synthesis.references import ReferenceSettings, class_references, unit_references
 from fvhooks.synthesis.strongest_images import strongest_images
 
 SIZE = (3, 12, 12)
@@ -83,6 +85,49 @@ def test_the_images_of_a_direction_show_it_most(
     assert list(again.ids) == best
     with pytest.raises(AssertionError, match="looked at again"):
         strongest_images(hooked, store, direction(layer, seed=1), 5)
+
+
+def test_targets_outside_the_store_are_looked_for_together(
+    hooked: fv.HookedModel, store: fv.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets = [direction("2", seed=seed) for seed in (7, 8, 9)]
+    looked: list[int] = []
+
+    def counted(model: fv.HookedModel, pictures: torch.Tensor, layers: Any) -> Any:
+        looked.append(len(pictures))
+        return look(model, pictures, layers)
+
+    monkeypatch.setattr(module, "look", counted)
+    recipe = VitalFaithful(nodes=("1",), count=2, candidates=3)
+    for chosen in (Vital(references=4), recipe):
+        fv.visualize(hooked, targets, chosen, store, seeds=1, steps=2, show_progress=False)
+    assert sum(looked) == int((store.images_table.split.values == "reference").sum())
+    for target in targets:
+        slow = peaks(hooked, store, target)
+        found = strongest_images(hooked, store, target, 5)
+        assert list(found.ids) == sorted(slow, key=lambda name: -slow[name][0])[:5]
+
+
+def test_a_store_of_outputs_alone_has_no_place(hooked: fv.HookedModel, tmp_path: Path) -> None:
+    dataset = TensorDataset(torch.randint(0, 255, (20, *SIZE), dtype=torch.uint8), torch.arange(20) % 3)
+    bare = fv.collect(hooked, dataset, tmp_path / "s.zarr", layers=["logits"], show_progress=False)
+    with pytest.raises(MissingInputError, match=r"it has the outputs alone.*layers=\['2'\]"):
+        strongest_images(hooked, bare, direction("2"), 5)
+
+
+def test_facets_of_a_class_are_kept_for_the_layer_that_splits_them(
+    hooked: fv.HookedModel, store: fv.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logit = fv.Unit.logit(1)
+    class_references(hooked, store, logit, ReferenceSettings(("1", "3"), 4, 2, None))
+
+    def fail(*_args: Any) -> None:
+        raise AssertionError("the images were split again")
+
+    monkeypatch.setattr(references, "_class_facets", fail)
+    assert len(class_references(hooked, store, logit, ReferenceSettings(("3",), 4, 2, None))) == 2
+    with pytest.raises(AssertionError, match="split again"):
+        class_references(hooked, store, logit, ReferenceSettings(("1",), 4, 2, None))
 
 
 def test_a_direction_along_a_channel_is_matched_like_the_channel(

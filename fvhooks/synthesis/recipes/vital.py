@@ -25,6 +25,7 @@ from fvhooks.synthesis.references import (
     unit_references,
 )
 from fvhooks.synthesis.sets import ImageSet, likeness_to_sets, sized_images
+from fvhooks.synthesis.strongest_images import find_strongest
 from fvhooks.synthesis.transforms import Roll
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import LOGITS, Unit
@@ -124,6 +125,8 @@ class Vital:
             )
         settings = ReferenceSettings(tuple(nodes), self.references, request.facets, self.attributor)
         found: list[dict[str, NodeReference]] = []
+        if request.store is not None and any(images is None for images in given):
+            find_strongest(request.hooked, request.store, request.units, self.references)
         for unit, images in zip(request.units, given, strict=True):
             target = None if isinstance(unit, ImageSet) else unit
             if images is not None:

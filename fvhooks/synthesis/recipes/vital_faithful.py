@@ -8,7 +8,8 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Float
 
-from fvhooks.errors import MissingInputError
+from fvhooks.errors import MissingInputError, UnsupportedModelError
+from fvhooks.hooks import HookedModel
 from fvhooks.relevance.aims import AimedRelevance, Start
 from fvhooks.relevance.forms import Attributor
 from fvhooks.synthesis.class_images import drawn_images
@@ -24,7 +25,9 @@ from fvhooks.synthesis.objectives.total_variation import TotalVariation
 from fvhooks.synthesis.pixels import NormalizedPixels
 from fvhooks.synthesis.published_nodes import MatchedNodes, before, published_nodes
 from fvhooks.synthesis.recipes import RECIPES, Request
+from fvhooks.synthesis.references import refuse_position
 from fvhooks.synthesis.sets import ImageSet, likeness_to_sets, sized_images
+from fvhooks.synthesis.strongest_images import find_strongest
 from fvhooks.synthesis.transforms import Flip, Roll, Transform
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import Direction, Unit
@@ -64,7 +67,9 @@ class VitalFaithful:
         references: of inner units: the "whole_image" that holds a top patch, or that "patch_crop" alone.
         candidates: of how many of an inner unit's strongest images patches are tried.
         relevance: of inner units: "lrp_zplus", "lrp_restricted" (from the likest position alone),
-            "guided_bp", "captum:NAME" for a layer attributor of Captum, an attributor, or "none".
+            "guided_bp", "captum:NAME" for a layer attributor of Captum, an attributor, or "none"; default:
+            "lrp_zplus" where FlowLRP has rules for the model, else "captum:LayerGradientXActivation", as for
+            a ViT.
         mask: of the activations: "minmax", or the "raw" relevance.
         channel_weight: let each channel count by its relevance.
         maxpool_rule: how "lrp_…" passes max-poolings: as the average pooling of the authors, or "winner".
@@ -85,7 +90,7 @@ class VitalFaithful:
     count: int = 50
     references: str = "whole_image"
     candidates: int = 100
-    relevance: str | Attributor = "lrp_zplus"
+    relevance: str | Attributor | None = None
     mask: str = "minmax"
     channel_weight: bool = True
     maxpool_rule: str = "avg2x2"
@@ -101,6 +106,9 @@ class VitalFaithful:
         self._check(request.units)
         known = self._nodes(request)
         masking = self._masking(request, known.nodes)
+        if self.images is None and self._is_inner(request):
+            store = request.need_store("vital_faithful")
+            find_strongest(request.hooked, store, request.units, max(self.count, self.candidates))
         found = [self._measured(request, known, masking, place) for place in range(len(request.units))]
         matching: Objective = Sum(
             [
@@ -136,11 +144,7 @@ class VitalFaithful:
                 f"{self.relevance!r}."
             )
         for unit in units:
-            if isinstance(unit, Unit) and unit.position is not None:
-                raise MissingInputError(
-                    f"Recipe 'vital_faithful' matches a whole channel; {unit.id!r} is one position of it. "
-                    "Leave position out, or use recipe 'fourier'."
-                )
+            refuse_position("vital_faithful", unit)
 
     def _nodes(self, request: Request) -> MatchedNodes:
         """The nodes with their weights, as published unless said otherwise."""
@@ -174,22 +178,40 @@ class VitalFaithful:
         targets = [unit for unit in request.units if not isinstance(unit, ImageSet)]
         if not self._is_inner(request) or self.relevance == "none":
             return Masking(dropped=dropped)
-        attributor, start = self._attributor()
-        relevance = AimedRelevance(request.hooked, targets, nodes, attributor, start)
+        relevance = self._relevance(request.hooked, request.size, targets, nodes)
         return Masking(relevance, self.mask, dropped)
+
+    def _relevance(
+        self,
+        hooked: HookedModel,
+        size: tuple[int, int, int],
+        targets: Sequence[Unit | Direction],
+        nodes: Sequence[str],
+    ) -> AimedRelevance:
+        """What was asked for; by default FlowLRP if it can follow the model, which one picture tells."""
+        attributor, start = self._attributor()
+        if self.relevance is not None:
+            return AimedRelevance(hooked, targets, nodes, attributor, start)
+        noise = torch.rand(1, *size, generator=torch.Generator().manual_seed(0))
+        try:
+            found = AimedRelevance(hooked, targets, nodes, attributor, start)
+            found(noise.to(hooked.device), torch.zeros(1, dtype=torch.int64))
+        except UnsupportedModelError:
+            return AimedRelevance(hooked, targets, nodes)
+        return found
 
     def _attributor(self) -> tuple[Attributor, Start]:
         from fvhooks.relevance.flow import FlowLRP  # noqa: PLC0415 - they load matplotlib
         from fvhooks.relevance.guided import LayerGuidedBackprop  # noqa: PLC0415
 
-        if not isinstance(self.relevance, str):
+        if self.relevance is not None and not isinstance(self.relevance, str):
             return self.relevance, "mean"
         rule: Literal["average", "winner"] = "average" if self.maxpool_rule == "avg2x2" else "winner"
         if self.relevance == "guided_bp":
             return LayerGuidedBackprop, "mean"
-        if self.relevance.startswith("captum:"):
+        if self.relevance is not None and self.relevance.startswith("captum:"):
             return _of_captum(self.relevance.removeprefix("captum:")), "mean"
-        return partial(FlowLRP, max_pool=rule), "sum" if self.relevance == "lrp_zplus" else "likest"
+        return partial(FlowLRP, max_pool=rule), "likest" if self.relevance == "lrp_restricted" else "sum"
 
     def _measured(
         self, request: Request, known: MatchedNodes, masking: Masking, place: int
