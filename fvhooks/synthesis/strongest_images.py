@@ -131,8 +131,11 @@ def find_strongest(hooked: HookedModel, store: Store, targets: Sequence[Target],
     """
     wanted: dict[str, list[Unit | Direction]] = {}
     for target in targets:
-        whole = isinstance(target, Direction) or (isinstance(target, Unit) and target.position is None)
-        if whole and target.layer not in (*store.layers, LOGITS):
+        if not isinstance(target, (Unit, Direction)) or (
+            isinstance(target, Unit) and target.position is not None
+        ):
+            continue
+        if target.layer not in (*store.layers, LOGITS):
             wanted.setdefault(target.layer, []).append(target)
     for some in wanted.values():
         lacking = [target for target in some if _kept(hooked, store, target, count) is None]
@@ -189,7 +192,7 @@ def _candidates(store: Store, target: Unit | Direction, count: int) -> Shaped[np
     if target.layer in store.layers and store.keeps_all and isinstance(target, Direction):
         means = np.asarray(store.of_images(target.layer, "average").isel(image=rows)) @ target.vector
         rows = rows[np.argsort(-means, kind="stable")[: _TRIED * count]]
-    return table.id.values[rows].astype(str)
+    return np.asarray(table.id.values[rows].astype(str))
 
 
 @torch.no_grad()
