@@ -16,7 +16,6 @@ from fvhooks.hooks import HookedModel
 from fvhooks.store.fingerprints import fingerprint_autoencoder
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.engine import look
-from fvhooks.synthesis.sets import ImageSet
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import LOGITS, Direction, Unit
 
@@ -132,7 +131,9 @@ def find_strongest(hooked: HookedModel, store: Store, targets: Sequence[Target],
     """
     wanted: dict[str, list[Unit | Direction]] = {}
     for target in targets:
-        if isinstance(target, ImageSet) or (isinstance(target, Unit) and target.position is not None):
+        if not isinstance(target, (Unit, Direction)) or (
+            isinstance(target, Unit) and target.position is not None
+        ):
             continue
         if target.layer not in (*store.layers, LOGITS):
             wanted.setdefault(target.layer, []).append(target)

@@ -22,7 +22,8 @@ class Net(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         maps = self.conv(x)
         fired = self.relu(maps)
-        return self.fc((maps + fired).flatten(1))
+        outputs: torch.Tensor = self.fc((maps + fired).flatten(1))
+        return outputs
 
 
 def found(relu: Relu, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
