@@ -39,7 +39,8 @@ class Planner:
             The places that it is for, and the plan; None where no unit can be shown.
 
         Raises:
-            MissingInputError: each of them can be shown, but not all together.
+            MissingInputError: each of them can be shown, but not all together; or there is no store, without
+                which none is judged.
         """
         wanted = self.shown(group)
         if not wanted:
@@ -47,6 +48,8 @@ class Planner:
         try:
             return wanted, self.call.plan(wanted)
         except MissingInputError as error:
+            if self.call.store is None:  # nothing is said of single units: the call is wrong
+                raise
             if len(wanted) == 1:
                 self._why[wanted[0]] = str(error)
                 return None
