@@ -181,7 +181,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _collect(options: argparse.Namespace) -> int:
-    from fvhooks.collecting.collection import collect  # noqa: PLC0415
+    from fvhooks.collecting.collection import collect  # noqa: PLC0415 - the words are checked first
 
     hooked, dataset = model_of(options.model, device=options.device), dataset_of(options.data)
     given = {name: getattr(options, name) for name in _PASSED_ON if hasattr(options, name)}
@@ -207,15 +207,15 @@ def _collect(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from fvhooks.store.describing import describe_store  # noqa: PLC0415
+    from fvhooks.store.describing import describe_store  # noqa: PLC0415 - the words are checked first
 
     print(describe_store(options.store))
     return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from fvhooks.store.schema import normalised  # noqa: PLC0415
-    from fvhooks.store.verification import verify_store  # noqa: PLC0415
+    from fvhooks.store.schema import normalised  # noqa: PLC0415 - the words are checked first
+    from fvhooks.store.verification import verify_store  # noqa: PLC0415 - the words are checked first
 
     verify_store(normalised(options.store))
     print("Everything reads as it was written.")
@@ -223,7 +223,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _top(options: argparse.Namespace) -> int:
-    from fvhooks.store.reading import open_store  # noqa: PLC0415
+    from fvhooks.store.reading import open_store  # noqa: PLC0415 - the words are checked first
 
     if options.images and not options.data:
         raise MissingInputError(f"Pictures are not in a store but in its data set; pass --data: {DATA}.")
@@ -239,7 +239,7 @@ def _top(options: argparse.Namespace) -> int:
 
 def _save(pictures: Any, folder: Path) -> None:  # noqa: ANN401 - a tensor
     """Pictures as files named by their rank: ids may hold anything, and are no paths."""
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415 - the words are checked first
 
     folder.mkdir(parents=True, exist_ok=True)
     for rank, picture in enumerate(pictures, start=1):

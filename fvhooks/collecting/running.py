@@ -65,7 +65,7 @@ def run(
 def _run_on_workers(parcel: Parcel, shards: Sequence[int], client: Any, notice: Any) -> None:  # noqa: ANN401
     """The model travels once to each worker; whoever finishes a shard has already written it."""
     from distributed import CancelledError, KilledWorker, as_completed  # noqa: PLC0415 - there, as the client is
-    from distributed.comm import CommClosedError  # noqa: PLC0415
+    from distributed.comm import CommClosedError  # noqa: PLC0415 - an optional package
 
     size = bytes_to_send(parcel.source)
     if size > _LARGE:

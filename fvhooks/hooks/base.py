@@ -102,7 +102,7 @@ class HookedModel(Autoencoded):
         Returns:
             A module that maps `image rgb y x` to `image channel`.
         """
-        from fvhooks.hooks.trunks import Trunk  # noqa: PLC0415
+        from fvhooks.hooks.trunks import Trunk  # noqa: PLC0415 - they hold a HookedModel
 
         return Trunk(self, self.resolve(layer), position)
 

@@ -202,7 +202,7 @@ class VitalFaithful:
 
     def _attributor(self) -> tuple[Attributor, Start]:
         from fvhooks.relevance.flow import FlowLRP  # noqa: PLC0415 - they load matplotlib
-        from fvhooks.relevance.guided import LayerGuidedBackprop  # noqa: PLC0415
+        from fvhooks.relevance.guided import LayerGuidedBackprop  # noqa: PLC0415 - as above
 
         if self.relevance is not None and not isinstance(self.relevance, str):
             return self.relevance, "mean"
