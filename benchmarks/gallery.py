@@ -26,8 +26,8 @@ from trained import load_networks
 
 import fvhooks as fv
 from fvhooks.errors import FVHooksError
-from fvhooks.synthesis.crops import reference_crops
 from fvhooks.synthesis.recipes import RECIPES
+from fvhooks.synthesis.references.crops import reference_crops
 
 CIFAR = {1: "automobile", 2: "bird", 7: "horse", 8: "ship"}
 IMAGENET = {1: "goldfish", 301: "ladybug", 340: "zebra", 954: "banana"}

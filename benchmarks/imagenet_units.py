@@ -18,7 +18,7 @@ from PIL import Image
 from trained import load_networks
 
 import fvhooks as fv
-from fvhooks.synthesis.crops import reference_crops
+from fvhooks.synthesis.references.crops import reference_crops
 
 NETWORKS: dict[str, tuple[list[str], str]] = {
     "imagenet_googlenet": (["conv2", "inception_3b", "inception_4c", "inception_4e"], "inception_4e"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fvhooks.reliability.audits import AuditReport, audit
     from fvhooks.results import load
     from fvhooks.store.reading import Store, open_store
-    from fvhooks.synthesis.rendering import visualize
+    from fvhooks.synthesis.running.rendering import visualize
     from fvhooks.synthesis.sets import ImageSet
     from fvhooks.synthesis.visualizations import Visualizations, as_visualizations
     from fvhooks.unit_cards import UnitCards, cards
@@ -41,7 +41,7 @@ _LAZY: dict[str, str] = {
     "load": "fvhooks.results",
     "open_store": "fvhooks.store.reading",
     "top_units": "fvhooks.relevance.ranking",
-    "visualize": "fvhooks.synthesis.rendering",
+    "visualize": "fvhooks.synthesis.running.rendering",
 }
 
 __all__ = [

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from fvhooks.errors import NonFiniteError
 from fvhooks.hooks import HookedModel
 from fvhooks.hooks.probes import layout_of
-from fvhooks.synthesis.images import FourierImages, Parametrization
 from fvhooks.synthesis.objectives import Objective, Seen
+from fvhooks.synthesis.parametrisations.images import FourierImages, Parametrization
 from fvhooks.synthesis.transforms import Transform
 
 Start = Callable[[Sequence[torch.Generator], Sequence[int]], Parametrization]

@@ -14,7 +14,7 @@ import numpy as np
 from fvhooks.dependencies import require
 from fvhooks.images import as_bytes
 from fvhooks.results import INLINE_BYTES, VIEWERS
-from fvhooks.synthesis.progress import Forming
+from fvhooks.synthesis.running.progress import Forming
 from fvhooks.widgets.assets import find_asset
 from fvhooks.widgets.encodings import Packer, encode
 from fvhooks.widgets.markup import Markup, data_uri, page, tag, text

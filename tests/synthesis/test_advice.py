@@ -12,9 +12,9 @@ from torch.utils.data import TensorDataset
 
 import fvhooks as fv
 from fvhooks.errors import ImageError, MissingInputError
-from fvhooks.synthesis import making
-from fvhooks.synthesis.advice import BLOCKED, check_size
 from fvhooks.synthesis.engine import _not_of
+from fvhooks.synthesis.running import making
+from fvhooks.synthesis.running.advice import BLOCKED, check_size
 
 DEAD, NEGATIVE = 2, 1
 

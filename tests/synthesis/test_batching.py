@@ -10,8 +10,10 @@ from torch import nn
 
 import fvhooks as fv
 from fvhooks.errors import NonFiniteError, OutOfMemoryError
-from fvhooks.synthesis import batching
-from fvhooks.synthesis.batching import (
+from fvhooks.synthesis.engine import Plan, Schedule
+from fvhooks.synthesis.objectives.activation import Activation
+from fvhooks.synthesis.running import batching
+from fvhooks.synthesis.running.batching import (
     bytes_of_a_picture,
     choose_batch_size,
     even_size,
@@ -19,8 +21,6 @@ from fvhooks.synthesis.batching import (
     in_batches,
     is_out_of_memory,
 )
-from fvhooks.synthesis.engine import Plan, Schedule
-from fvhooks.synthesis.objectives.activation import Activation
 
 OWN_WORDS = "[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: you tried"
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from fvhooks.errors import ShapeError
-from fvhooks.synthesis.images import FourierImages, Parametrization, PixelImages
-from fvhooks.synthesis.phases import PhaseImages
+from fvhooks.synthesis.parametrisations.images import FourierImages, Parametrization, PixelImages
+from fvhooks.synthesis.parametrisations.phases import PhaseImages
 
 
 def generators(count: int) -> list[torch.Generator]:

@@ -19,12 +19,12 @@ from torch.utils.data import TensorDataset
 import fvhooks as fv
 from fvhooks.errors import MissingInputError, StoreError
 from fvhooks.store.pictures import KeptPictures
-from fvhooks.synthesis import gathering, making
-from fvhooks.synthesis.jobs import Call
 from fvhooks.synthesis.recipes.accentuate import Accentuate
 from fvhooks.synthesis.recipes.fourier import Fourier
 from fvhooks.synthesis.recipes.vital import Vital
-from fvhooks.synthesis.settings import describe, key_of, written
+from fvhooks.synthesis.running import gathering, making
+from fvhooks.synthesis.running.jobs import Call
+from fvhooks.synthesis.running.settings import describe, key_of, written
 
 CHANNELS = 7
 SCRIPT = """

@@ -13,10 +13,10 @@ from torch.utils.data import TensorDataset
 import fvhooks as fv
 from fvhooks.errors import FVHooksError, MissingInputError
 from fvhooks.store.pictures import KeptPictures
-from fvhooks.synthesis import making
-from fvhooks.synthesis.gathering import gather
-from fvhooks.synthesis.jobs import Call
 from fvhooks.synthesis.recipes.fourier import Fourier
+from fvhooks.synthesis.running import making
+from fvhooks.synthesis.running.gathering import gather
+from fvhooks.synthesis.running.jobs import Call
 
 ABSENT = 1
 KEPT = pytest.mark.parametrize("keep", [True, False], ids=["kept", "not kept"])

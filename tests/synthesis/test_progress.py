@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import fvhooks as fv
-from fvhooks.synthesis.progress import Forming
+from fvhooks.synthesis.running.progress import Forming
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_first_interrupt_stops_and_the_second_interrupts(hooked: fv.HookedMo
 
 
 def test_without_a_live_view_an_interrupt_is_one(hooked: fv.HookedModel, monkeypatch: Any) -> None:
-    from fvhooks.synthesis import making
+    from fvhooks.synthesis.running import making
 
     monkeypatch.setattr(making, "make", lambda *_: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):

@@ -19,12 +19,12 @@ from fvhooks.errors import (
     NotRegisteredError,
     StoreError,
 )
-from fvhooks.synthesis import references
-from fvhooks.synthesis.crops import reference_crops
 from fvhooks.synthesis.recipes import RECIPES
 from fvhooks.synthesis.recipes.vital import Vital
 from fvhooks.synthesis.recipes.vital_faithful import VitalFaithful
-from fvhooks.synthesis.references import ReferenceSettings, unit_references
+from fvhooks.synthesis.references import profiles as references
+from fvhooks.synthesis.references.crops import reference_crops
+from fvhooks.synthesis.references.profiles import ReferenceSettings, unit_references
 
 CLASSES = 3
 

@@ -18,18 +18,18 @@ import fvhooks as fv
 from fvhooks.errors import LayerNotFoundError, MissingInputError, UnsupportedModelError
 from fvhooks.hooks import Preprocessing
 from fvhooks.relevance.aims import AimedRelevance
-from fvhooks.synthesis.crops import ranked_patches
 from fvhooks.synthesis.engine import look
-from fvhooks.synthesis.masking import Masking, importance, measure, minmax_mask
 from fvhooks.synthesis.objectives import Seen
 from fvhooks.synthesis.objectives.pixel_norm import PixelNorm
 from fvhooks.synthesis.objectives.rank_gather import RankGather
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
 from fvhooks.synthesis.objectives.total_variation import TotalVariation
-from fvhooks.synthesis.pixels import NormalizedPixels
-from fvhooks.synthesis.published_nodes import published_nodes
+from fvhooks.synthesis.parametrisations.pixels import NormalizedPixels
 from fvhooks.synthesis.recipes import Request
 from fvhooks.synthesis.recipes.vital_faithful import VitalFaithful
+from fvhooks.synthesis.references.crops import ranked_patches
+from fvhooks.synthesis.references.masking import Masking, importance, measure, minmax_mask
+from fvhooks.synthesis.references.published_nodes import published_nodes
 from fvhooks.synthesis.transforms import Flip
 
 Untouched = Callable[[nn.Module], AbstractContextManager[None]]

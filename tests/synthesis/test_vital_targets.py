@@ -14,13 +14,13 @@ import fvhooks as fv
 from fvhooks.demo import load_autoencoder, load_network, photographs
 from fvhooks.demo.autoencoders import SITE
 from fvhooks.errors import MissingInputError
-from fvhooks.synthesis import references
-from fvhooks.synthesis import strongest_images as module
 from fvhooks.synthesis.engine import look
 from fvhooks.synthesis.recipes.vital import Vital
 from fvhooks.synthesis.recipes.vital_faithful import VitalFaithful
-from fvhooks.synthesis.references import ReferenceSettings, class_references, unit_references
-from fvhooks.synthesis.strongest_images import strongest_images
+from fvhooks.synthesis.references import profiles as references
+from fvhooks.synthesis.references import strongest_images as module
+from fvhooks.synthesis.references.profiles import ReferenceSettings, class_references, unit_references
+from fvhooks.synthesis.references.strongest_images import strongest_images
 
 SIZE = (3, 12, 12)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fvhooks.results import VIEWERS
-from fvhooks.synthesis.progress import Forming
+from fvhooks.synthesis.running.progress import Forming
 from fvhooks.widgets import forming as forming_module
 from fvhooks.widgets.forming import FormingViewer
 

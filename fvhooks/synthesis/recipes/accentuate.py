@@ -12,9 +12,9 @@ from fvhooks.hooks import HookedModel
 from fvhooks.images import as_images
 from fvhooks.synthesis.engine import Plan, Schedule, typical_scale
 from fvhooks.synthesis.firing import firing
-from fvhooks.synthesis.images import FourierImages
 from fvhooks.synthesis.objectives import Objective
 from fvhooks.synthesis.objectives.closeness import Closeness
+from fvhooks.synthesis.parametrisations.images import FourierImages
 from fvhooks.synthesis.recipes import RECIPES, Request
 from fvhooks.synthesis.sets import mean_activations
 from fvhooks.synthesis.transforms import Affine

@@ -12,11 +12,11 @@ from fvhooks.errors import UnsupportedModelError
 from fvhooks.hooks import HookedModel
 from fvhooks.synthesis.engine import Plan, Schedule, typical_scale
 from fvhooks.synthesis.firing import firing
-from fvhooks.synthesis.images import FourierImages
 from fvhooks.synthesis.objectives import Objective, Sum
 from fvhooks.synthesis.objectives.channel_statistics import ChannelStatistics
 from fvhooks.synthesis.objectives.likelihood import Likelihood
 from fvhooks.synthesis.objectives.total_variation import TotalVariation
+from fvhooks.synthesis.parametrisations.images import FourierImages
 from fvhooks.synthesis.recipes import RECIPES, Request
 from fvhooks.synthesis.transforms import Roll
 from fvhooks.units import LOGITS, Unit

@@ -5,7 +5,7 @@ from functools import partial
 
 from fvhooks.synthesis.engine import Plan, Schedule
 from fvhooks.synthesis.firing import firing
-from fvhooks.synthesis.images import FourierImages
+from fvhooks.synthesis.parametrisations.images import FourierImages
 from fvhooks.synthesis.recipes import RECIPES, Request
 from fvhooks.synthesis.transforms import Affine
 

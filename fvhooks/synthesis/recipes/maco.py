@@ -6,7 +6,7 @@ import torch
 
 from fvhooks.synthesis.engine import Plan, Schedule
 from fvhooks.synthesis.firing import firing
-from fvhooks.synthesis.phases import PhaseImages
+from fvhooks.synthesis.parametrisations.phases import PhaseImages
 from fvhooks.synthesis.recipes import RECIPES, Request
 from fvhooks.synthesis.transforms import Affine, Noise, Transform
 

@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float
 
 from fvhooks.errors import MissingInputError
-from fvhooks.synthesis.crops import reference_crops
 from fvhooks.synthesis.engine import Plan, Response, Schedule, Start, look
-from fvhooks.synthesis.images import FourierImages
 from fvhooks.synthesis.objectives import Objective
 from fvhooks.synthesis.objectives.set_response import NearTargets, RaisedChannels
 from fvhooks.synthesis.objectives.sparsity import Sparsity
 from fvhooks.synthesis.objectives.total_variation import TotalVariation
+from fvhooks.synthesis.parametrisations.images import FourierImages
 from fvhooks.synthesis.recipes import RECIPES, Request
+from fvhooks.synthesis.references.crops import reference_crops
 from fvhooks.synthesis.sets import Clusters, ImageSet, find_clusters, likeness, strongest_channels
 from fvhooks.synthesis.transforms import Focus, Roll, Transform
 from fvhooks.units import LOGITS, Unit

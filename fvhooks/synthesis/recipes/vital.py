@@ -12,20 +12,20 @@ import torch
 from fvhooks.errors import LayerNotFoundError
 from fvhooks.relevance.forms import Attributor
 from fvhooks.synthesis.engine import Plan, Schedule
-from fvhooks.synthesis.images import FourierImages, Pictures
 from fvhooks.synthesis.matching import expand
 from fvhooks.synthesis.objectives import Objective
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
+from fvhooks.synthesis.parametrisations.images import FourierImages, Pictures
 from fvhooks.synthesis.recipes import RECIPES, Request
-from fvhooks.synthesis.references import (
+from fvhooks.synthesis.references.profiles import (
     NodeReference,
     ReferenceSettings,
     class_references,
     image_references,
     unit_references,
 )
+from fvhooks.synthesis.references.strongest_images import find_strongest
 from fvhooks.synthesis.sets import ImageSet, likeness_to_sets, sized_images
-from fvhooks.synthesis.strongest_images import find_strongest
 from fvhooks.synthesis.transforms import Roll
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import LOGITS, Unit

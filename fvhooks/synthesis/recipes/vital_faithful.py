@@ -12,22 +12,22 @@ from fvhooks.errors import MissingInputError, UnsupportedModelError
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance.aims import AimedRelevance, Start
 from fvhooks.relevance.forms import Attributor
-from fvhooks.synthesis.class_images import drawn_images
-from fvhooks.synthesis.crops import ranked_patches
 from fvhooks.synthesis.engine import Plan, Schedule
-from fvhooks.synthesis.masking import Masking, Measured, measure
 from fvhooks.synthesis.objectives import Objective, Seen, Sum
 from fvhooks.synthesis.objectives.pixel_norm import PixelNorm
 from fvhooks.synthesis.objectives.rank_gather import RankGather
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
 from fvhooks.synthesis.objectives.through import Through
 from fvhooks.synthesis.objectives.total_variation import TotalVariation
-from fvhooks.synthesis.pixels import NormalizedPixels
-from fvhooks.synthesis.published_nodes import MatchedNodes, before, published_nodes
+from fvhooks.synthesis.parametrisations.pixels import NormalizedPixels
 from fvhooks.synthesis.recipes import RECIPES, Request
-from fvhooks.synthesis.references import refuse_position
+from fvhooks.synthesis.references.class_images import drawn_images
+from fvhooks.synthesis.references.crops import ranked_patches
+from fvhooks.synthesis.references.masking import Masking, Measured, measure
+from fvhooks.synthesis.references.profiles import refuse_position
+from fvhooks.synthesis.references.published_nodes import MatchedNodes, before, published_nodes
+from fvhooks.synthesis.references.strongest_images import find_strongest
 from fvhooks.synthesis.sets import ImageSet, likeness_to_sets, sized_images
-from fvhooks.synthesis.strongest_images import find_strongest
 from fvhooks.synthesis.transforms import Flip, Roll, Transform
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import Direction, Unit

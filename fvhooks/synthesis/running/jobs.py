@@ -11,11 +11,11 @@ from jaxtyping import Float
 from fvhooks.errors import NonFiniteError
 from fvhooks.hooks import HookedModel
 from fvhooks.store.reading import Store
-from fvhooks.synthesis.advice import BLOCKED, silent_before
 from fvhooks.synthesis.engine import Batch, Plan, Watch, look, synthesise
 from fvhooks.synthesis.objectives import Seen
 from fvhooks.synthesis.objectives.activation import responses
 from fvhooks.synthesis.recipes import RECIPES, Recipe, Request
+from fvhooks.synthesis.running.advice import BLOCKED, silent_before
 from fvhooks.synthesis.sets import ImageSet
 from fvhooks.synthesis.visualizations import Target
 

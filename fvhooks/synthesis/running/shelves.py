@@ -7,8 +7,8 @@ import xarray as xr
 
 from fvhooks.store.pictures import KeptPictures, Values
 from fvhooks.store.reading import Store
-from fvhooks.synthesis.jobs import Call, Picture, Place
-from fvhooks.synthesis.settings import describe, describe_target, key_of
+from fvhooks.synthesis.running.jobs import Call, Picture, Place
+from fvhooks.synthesis.running.settings import describe, describe_target, key_of
 from fvhooks.units import Unit
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from fvhooks.synthesis.batching import choose_batch_size, even_size, in_batches
 from fvhooks.synthesis.engine import Plan
-from fvhooks.synthesis.jobs import Call, Picture, Place, make
-from fvhooks.synthesis.planning import Planner
-from fvhooks.synthesis.progress import Progress
-from fvhooks.synthesis.shelves import Shelf
+from fvhooks.synthesis.running.batching import choose_batch_size, even_size, in_batches
+from fvhooks.synthesis.running.jobs import Call, Picture, Place, make
+from fvhooks.synthesis.running.planning import Planner
+from fvhooks.synthesis.running.progress import Progress
+from fvhooks.synthesis.running.shelves import Shelf
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 
 from fvhooks.errors import ShapeError
-from fvhooks.synthesis.images import Pictures, mixed, natural_colours
+from fvhooks.synthesis.parametrisations.images import Pictures, mixed, natural_colours
 
 
 class PhaseImages:

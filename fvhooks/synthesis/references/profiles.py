@@ -20,12 +20,12 @@ from fvhooks.relevance.captum import channel_relevance
 from fvhooks.relevance.forms import Attributor
 from fvhooks.statistics.profile import choose_ranks
 from fvhooks.store.reading import Store
-from fvhooks.synthesis.class_images import label_rows
-from fvhooks.synthesis.crops import CROP_SIDES, reference_crops
 from fvhooks.synthesis.engine import look
-from fvhooks.synthesis.facets import even_groups
-from fvhooks.synthesis.masking import importance
-from fvhooks.synthesis.strongest_images import name_of, place_in_store
+from fvhooks.synthesis.references.class_images import label_rows
+from fvhooks.synthesis.references.crops import CROP_SIDES, reference_crops
+from fvhooks.synthesis.references.facets import even_groups
+from fvhooks.synthesis.references.masking import importance
+from fvhooks.synthesis.references.strongest_images import name_of, place_in_store
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import Direction, Unit
 

@@ -13,7 +13,7 @@ import torch
 from fvhooks.errors import MissingInputError
 from fvhooks.store.fingerprints import fingerprint_model
 from fvhooks.store.reading import Store
-from fvhooks.synthesis.jobs import Call
+from fvhooks.synthesis.running.jobs import Call
 from fvhooks.synthesis.sets import ImageSet
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import Direction

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from fvhooks.errors import MissingInputError
 from fvhooks.synthesis.engine import Plan
-from fvhooks.synthesis.jobs import Call
+from fvhooks.synthesis.running.jobs import Call
 
 _log = logging.getLogger("fvhooks")
 

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from fvhooks.errors import FVHooksError
-from fvhooks.synthesis.jobs import Call, Picture, Place
-from fvhooks.synthesis.shelves import Shelf, values_of
+from fvhooks.synthesis.running.jobs import Call, Picture, Place
+from fvhooks.synthesis.running.shelves import Shelf, values_of
 from fvhooks.synthesis.visualizations import unit_coordinates
 
 _AT_ONCE = 2**30  # bytes of kept pictures that are read; more stay in the store until they are used

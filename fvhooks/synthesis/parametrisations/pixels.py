@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 
 from fvhooks.hooks import Preprocessing
-from fvhooks.synthesis.images import Pictures
+from fvhooks.synthesis.parametrisations.images import Pictures
 
 
 class NormalizedPixels:

@@ -7,15 +7,15 @@ import torch
 from fvhooks.errors import ImageError, LayerNotFoundError, MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.store.reading import Store
-from fvhooks.synthesis.advice import check_size, silent_in_references, warnings_of
-from fvhooks.synthesis.gathering import gather
-from fvhooks.synthesis.jobs import Call
-from fvhooks.synthesis.making import run, stages_of
-from fvhooks.synthesis.planning import Planner
-from fvhooks.synthesis.progress import Progress, Watcher, notebook_view
 from fvhooks.synthesis.recipes import RECIPES, Recipe
+from fvhooks.synthesis.running.advice import check_size, silent_in_references, warnings_of
+from fvhooks.synthesis.running.gathering import gather
+from fvhooks.synthesis.running.jobs import Call
+from fvhooks.synthesis.running.making import run, stages_of
+from fvhooks.synthesis.running.planning import Planner
+from fvhooks.synthesis.running.progress import Progress, Watcher, notebook_view
+from fvhooks.synthesis.running.shelves import Shelf
 from fvhooks.synthesis.sets import ImageSet
-from fvhooks.synthesis.shelves import Shelf
 from fvhooks.synthesis.visualizations import Target, Visualizations
 from fvhooks.units import Unit
 
@@ -60,8 +60,8 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
             killed is called again and goes on, and its pictures are those of one that never was.
         live: show the pictures as they form in the running cell of a notebook; interrupting it (■, Ctrl-C)
             then stops and keeps them as they are, flagged, and a second interrupt is one as ever. A function
-            is told of every step instead, a `fvhooks.synthesis.progress.Forming`, and stops by returning
-            True.
+            is told of every step instead, a `fvhooks.synthesis.running.progress.Forming`, and stops by
+            returning True.
         show_progress: whether to show a bar.
 
     Returns:

@@ -1,0 +1,1 @@
+"""What real images give a recipe: which show a target, where in them, and what a picture is matched with."""
