@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -51,6 +52,13 @@ def seeds() -> None:
 def one_thread() -> None:
     """One compute thread a process, so that parallel test runs do not fight for cores."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts() -> None:
+    """Ctrl-C interrupts, also where the run was started in the background, which ignores it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

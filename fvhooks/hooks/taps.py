@@ -185,6 +185,15 @@ def observed(modules: Mapping[str, nn.Module], notice: Callable[[str, Any], None
         yield
 
 
+@contextmanager
+def hooked_by(hooks: Mapping[nn.Module, Callable[[nn.Module, Any, Any], None]]) -> Iterator[None]:
+    """Call each hook behind every call of its module while the block runs."""
+    with ExitStack() as stack:
+        for module, hook in hooks.items():
+            stack.callback(module.register_forward_hook(hook).remove)
+        yield
+
+
 def run(model: Callable[[Any], Any], x: Any) -> Any | None:  # noqa: ANN401
     """Run a model under a `tap`; None where the tap ended the pass early."""
     try:
@@ -204,6 +213,11 @@ def uncompiled() -> AbstractContextManager[Any]:
     return stance
 
 
+def is_compiled(model: nn.Module) -> bool:
+    """Whether a model or any part of it was given to `torch.compile`."""
+    return any("_orig_mod" in m._modules or m._compiled_call_impl is not None for m in model.modules())
+
+
 @contextmanager
 def borrowed(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, frozen weights and no compiled code inside the block, everything as it was behind it.
@@ -213,7 +227,7 @@ def borrowed(model: nn.Module) -> Iterator[None]:
     """
     training = [module for module in model.modules() if module.training]
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    compiled = any("_orig_mod" in m._modules or m._compiled_call_impl is not None for m in model.modules())
+    compiled = is_compiled(model)
     try:
         for module in training:
             module.training = False

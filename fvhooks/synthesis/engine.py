@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -9,6 +10,7 @@ from jaxtyping import Float, Int
 
 from fvhooks.errors import NonFiniteError
 from fvhooks.hooks import HookedModel
+from fvhooks.hooks.compiled import CompiledReader, Read
 from fvhooks.hooks.probes import layout_of
 from fvhooks.synthesis.objectives import Objective, Seen
 from fvhooks.synthesis.parametrisations.images import FourierImages, Parametrization
@@ -112,6 +114,7 @@ def synthesise(
     owner: Sequence[int],
     seeds: Sequence[tuple[int, ...]],
     watch: Watch | None = None,
+    reader: CompiledReader | None = None,
 ) -> Batch:
     """Optimise one batch of pictures.
 
@@ -124,10 +127,23 @@ def synthesise(
         owner: the index of each picture's unit in the plan's objectives.
         seeds: what each picture's generator starts from.
         watch: is told of each step, and may end the batch early.
+        reader: runs the model, for the plan's layers; None: as it is.
 
     Raises:
         NonFiniteError: a loss became NaN or infinite; which pictures, at which step.
     """
+    with reader.attached() if reader is not None else nullcontext(hooked.read_normalized) as read:
+        return _optimise(hooked, plan, owner, seeds, watch, read)
+
+
+def _optimise(
+    hooked: HookedModel,
+    plan: Plan,
+    owner: Sequence[int],
+    seeds: Sequence[tuple[int, ...]],
+    watch: Watch | None,
+    read: Read,
+) -> Batch:
     generators = [torch.Generator().manual_seed(_mix(seed)) for seed in seeds]
     pictures = plan.start(generators, owner)
     optimiser = _adam(pictures.parameters(), plan.schedule)
@@ -140,7 +156,7 @@ def synthesise(
             images = pictures.images()
             if plan.alpha:
                 images.retain_grad()
-            loss = _loss(hooked, plan, images, generators, owners)
+            loss = _loss(hooked, plan, images, generators, owners, read)
             if step % 16 == 0 or step == plan.schedule.steps - 1:  # a look costs a synchronisation on a GPU
                 _check_finite(loss, step)
             optimiser.zero_grad(set_to_none=True)
@@ -163,11 +179,14 @@ def synthesise(
 
 
 def look(
-    hooked: HookedModel, images: Float[torch.Tensor, "picture rgb y x"], layers: Sequence[str]
+    hooked: HookedModel,
+    images: Float[torch.Tensor, "picture rgb y x"],
+    layers: Sequence[str],
+    read: Read | None = None,
 ) -> dict[str, Float[torch.Tensor, "picture channel position"]]:
     """What the layers give for pictures in [0, 1], as `[picture, channel, position]` in float32."""
     normalized = hooked.preprocessing.normalize(images).to(hooked.dtype)
-    found = hooked.read_normalized(normalized, list(layers)) if layers else {}
+    found = (read or hooked.read_normalized)(normalized, list(layers)) if layers else {}
     size = (int(images.shape[-2]), int(images.shape[-1]))
     return {name: _as_channels(hooked, name, values, size) for name, values in found.items()}
 
@@ -196,11 +215,12 @@ def _loss(
     images: Float[torch.Tensor, "picture rgb y x"],
     generators: Sequence[torch.Generator],
     owner: Int[torch.Tensor, " picture"],
+    read: Read,
 ) -> Float[torch.Tensor, " picture"]:
     shown = images
     for transform in plan.transforms:
         shown = transform(shown, generators)
-    seen = Seen(look(hooked, shown, plan.layers), shown, owner)
+    seen = Seen(look(hooked, shown, plan.layers, read), shown, owner)
     parts = [weight * term(seen) for weight, term in plan.terms]
     return torch.stack(parts).sum(0)
 

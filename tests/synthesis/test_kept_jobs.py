@@ -83,9 +83,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     make = making.make
 
-    def counting(call: Any, plan: Any, group: Any, places: Any, watch: Any = None) -> Any:
+    def counting(call: Any, plan: Any, group: Any, places: Any, *more: Any) -> Any:
         sizes.append(len(set(places)))
-        return make(call, plan, group, places, watch)
+        return make(call, plan, group, places, *more)
 
     monkeypatch.setattr(making, "make", counting)
     return sizes

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from fvhooks.errors import NonFiniteError
 from fvhooks.hooks import HookedModel
+from fvhooks.hooks.compiled import CompiledReader
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.engine import Batch, Plan, Watch, look, synthesise
 from fvhooks.synthesis.objectives import Seen
@@ -37,6 +38,7 @@ class Call:
         steps: instead of the recipe's own number.
         size: (rgb, y, x) of the pictures.
         warnings: what is said against units beforehand, by id.
+        compiled: whether compiled code runs the model; None: where it pays.
     """
 
     hooked: HookedModel
@@ -48,6 +50,7 @@ class Call:
     steps: int | None
     size: tuple[int, int, int]
     warnings: Mapping[str, str]
+    compiled: bool | None = None
 
     @property
     def name(self) -> str:
@@ -93,7 +96,12 @@ class Picture:
 
 
 def make(
-    call: Call, plan: Plan, group: Sequence[int], places: Sequence[Place], watch: Watch | None = None
+    call: Call,
+    plan: Plan,
+    group: Sequence[int],
+    places: Sequence[Place],
+    watch: Watch | None = None,
+    reader: CompiledReader | None = None,
 ) -> list[Picture]:
     """Make a batch of pictures.
 
@@ -103,6 +111,7 @@ def make(
         group: the places of those units.
         places: which pictures.
         watch: is told of each step, and may end the batch.
+        reader: runs the model while pictures form; None: as it is.
 
     Raises:
         NonFiniteError: a loss became NaN or infinite; of which units.
@@ -112,7 +121,7 @@ def make(
     owner = [local[unit] * plan.owners + seed % plan.owners for unit, seed in places]
     starts = [(_hash(call.units[unit].id), call.seeds[seed]) for unit, seed in places]
     try:
-        batch = synthesise(call.hooked, plan, owner, starts, watch)
+        batch = synthesise(call.hooked, plan, owner, starts, watch, reader)
     except NonFiniteError as error:
         names = sorted({units[one // plan.owners].id for one in owner})
         raise NonFiniteError(f"While visualizing {', '.join(names)}: {error}") from error

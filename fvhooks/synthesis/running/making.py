@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from fvhooks.hooks.compiled import CompiledReader, records_graphs
 from fvhooks.synthesis.engine import Plan
 from fvhooks.synthesis.running.batching import choose_batch_size, even_size, in_batches
 from fvhooks.synthesis.running.jobs import Call, Picture, Place, make
 from fvhooks.synthesis.running.planning import Planner
 from fvhooks.synthesis.running.progress import Progress
 from fvhooks.synthesis.running.shelves import Shelf
+
+_WORTH_COMPILING = 1000  # steps: to compile a network takes a minute or so
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def _batches(
     planner: Planner, stage: Stage, progress: Progress, *, planned_each: bool, more: int
 ) -> Iterator[tuple[dict[Place, Picture], int]]:
     """The pictures of each batch, without those of units that turn out not to be shown, and its size."""
-    call, left = planner.call, len(stage.pending)
+    call, left, reader = planner.call, len(stage.pending), _reader(planner.call, stage)
 
     def one(places: list[Place], wanted: int) -> dict[Place, Picture]:
         units = list(dict.fromkeys(unit for unit, _ in places))
@@ -119,13 +122,22 @@ def _batches(
             more=more,
         )
         filled = shown + [shown[-1]] * (len(places) - len(shown))
-        return dict(zip(shown, make(call, planned[1], planned[0], filled, watch), strict=False))
+        return dict(zip(shown, make(call, planned[1], planned[0], filled, watch, reader), strict=False))
 
     for places, pictures, size in in_batches(stage.pending, stage.size, one, call.hooked.device):
         left -= len(places)
         if pictures:
             progress.count()
             yield pictures, size
+
+
+def _reader(call: Call, stage: Stage) -> CompiledReader | None:
+    """One for all batches of a layer, where it is asked for or pays."""
+    pays = records_graphs(call.hooked) and stage.steps >= _WORTH_COMPILING
+    if not (pays if call.compiled is None else call.compiled):
+        return None
+    names = [call.hooked.resolve(name) for name in stage.plan.layers]
+    return CompiledReader(call.hooked, names, required=call.compiled is True)
 
 
 def _places(call: Call, group: Sequence[int]) -> list[Place]:
