@@ -63,9 +63,18 @@ class Band:
 def departure_limit(values: Float[np.ndarray, "image number"]) -> float:
     """The departure that 95 % of fresh real images stay below.
 
-    Each real image is measured against ranges of the others, in ten folds: measured against ranges that it
-    helped to set, it would look nearer than a fresh one. Below 19 images the highest of them stands for the
-    95 %.
+    Below 19 images the highest of them stands for the 95 %.
+
+    Raises:
+        MissingInputError: too few images to set a limit with.
+    """
+    return upper_limit(fresh_departures(values))
+
+
+def fresh_departures(values: Float[np.ndarray, "image number"]) -> Float[np.ndarray, " image"]:
+    """The departure of each real image from ranges of the others, in ten folds.
+
+    Measured against ranges that it helped to set, an image would look nearer than a fresh one.
 
     Raises:
         MissingInputError: too few images to set a limit with.
@@ -77,4 +86,15 @@ def departure_limit(values: Float[np.ndarray, "image number"]) -> float:
     departures = np.empty(count)
     for held in range(_FOLDS):
         departures[fold == held] = Band.fit(values[fold != held]).departure(values[fold == held])
-    return float(np.sort(departures)[min(math.ceil((count + 1) * LEVEL), count) - 1])
+    return departures
+
+
+def upper_limit(numbers: Float[np.ndarray, " image"]) -> float:
+    """What 95 % of fresh real images stay below, from the numbers of some.
+
+    Example:
+        >>> upper_limit(np.arange(1.0, 100.0))
+        95.0
+    """
+    count = len(numbers)
+    return float(np.sort(numbers)[min(math.ceil((count + 1) * LEVEL), count) - 1])

@@ -15,7 +15,7 @@ import xarray as xr
 from fvhooks.errors import MissingInputError
 from fvhooks.metrics.intervals import percentile_interval
 from fvhooks.reliability.checks import CHECKS
-from fvhooks.reliability.departures import FEWEST, RANGE, Band, departure_limit
+from fvhooks.reliability.departures import FEWEST, RANGE, Band, fresh_departures, upper_limit
 from fvhooks.reliability.depths import Depth, redraw
 from fvhooks.reliability.evidence import Evidence
 from fvhooks.reliability.findings import FLOORS, Finding, judge
@@ -42,7 +42,8 @@ class PathSimilarity:
             part: np.concatenate([depth.numbers(part) for depth in depths], axis=1)
             for part in ("own", "held", "cast")
         }
-        band, limit = Band.fit(numbers["own"]), departure_limit(numbers["own"])
+        band, null = Band.fit(numbers["own"]), fresh_departures(numbers["own"])
+        limit = upper_limit(null)
         departures, held = band.departure(numbers["cast"]), band.departure(numbers["held"])
         drawn = np.median(band.departure(redraw(depths))[:, :seeds], axis=1)
         value = percentile_interval(float(np.median(departures[:seeds])), drawn)
@@ -56,6 +57,7 @@ class PathSimilarity:
             {"real": float(np.median(held)) if len(held) else np.nan} | floors,
             float((held > limit).mean()) if len(held) else np.nan,
             _curves(depths, seeds).assign(path_departure=("seed", departures[:seeds])),
+            null=null,
         )
 
 
