@@ -5,10 +5,10 @@ two checks one false alarm is to be expected. Therefore each finding gets a p-va
 are judged together by the rule of Benjamini and Hochberg: of what is contradicted at most 5 % are expected to
 be false alarms, and where no picture departs, a report with any false alarm is as rare as that.
 
-The p-value is the share of real images that depart at least as far as the lower end of a finding's interval.
-One unit's images are too few for it (sixty images give no p below 1/61), so that those of all units of a
-report are taken together, each unit with the same weight. That holds for the units on average; a unit whose
-own real images stray far has its own limit, and is no candidate below that.
+The p-value is the share of real images that depart at least as far as the pictures do. One unit's images are
+too few for it (sixty images give no p below 1/61), so that those of all units of a report are taken together,
+each unit with the same weight. That holds for the units on average; a unit whose own real images stray far
+has its own limit, and is no candidate unless the whole interval of its finding lies beyond that.
 """
 
 import math
@@ -101,7 +101,7 @@ def conformal_p(value: float, nulls: Sequence[Float[np.ndarray, " _"]]) -> float
 
     Example:
         >>> conformal_p(8.5, [np.arange(9.0), np.arange(10.0)])
-        0.1
+        0.0975
 
     Args:
         value: a number that grows with the departure.
@@ -172,11 +172,11 @@ def _p_value(finding: Finding, pooled: Sequence[Finding]) -> tuple[float, float]
     """A finding's p-value and the smallest that it could have."""
     if not len(finding.null):
         return finding.p_value, finding.p_value
-    low = finding.value.low
-    if not np.isfinite(low):
+    value = finding.value.value
+    if np.isnan(value):
         return np.nan, np.nan
     nulls = [other.null for other in pooled if len(other.null)]
-    return conformal_p(low, nulls), conformal_p(np.inf, nulls)
+    return conformal_p(value, nulls), conformal_p(np.inf, nulls)
 
 
 def _reach(smallest: Float[np.ndarray, "unit check"]) -> dict[str, float]:
