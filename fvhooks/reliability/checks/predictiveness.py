@@ -63,7 +63,7 @@ def _finding(evidence: Evidence, pairs: Pairs, wrong: dict[str, np.ndarray]) -> 
     real = percentile_interval(float(null.mean()), usual)
     # what a draw of the pairs does to pictures and real images alike says nothing of their difference
     drawn = np.median(shares(wrong["cast"], weights)[:, :seeds], axis=1) - usual + real.value
-    value = percentile_interval(float(np.median(cast[:seeds])), drawn)
+    value = percentile_interval(float(np.median(cast[:seeds])), drawn.clip(0, 1))
     details = _details(pairs, cast, null, held, seeds)
     controls = {"real": float(np.nanmedian(held)) if len(held) else np.nan}
     floors = dict(zip(FLOORS, cast[seeds:].tolist(), strict=True))
