@@ -40,7 +40,8 @@ class Explanation(Result):
     column), the relevance of each position of the layer's grid, and `outside` (image, rank), the share of a
     unit's positive relevance in tokens outside the picture. Where fewer units have positive relevance,
     `unit_of` ends in −1 and all the others in NaN. For each unit: `picture` (unit, rgb, py, px), what it
-    looks for, where that was made, and its top real images as a unit card has them.
+    looks for, where that was made, with `family_verdict` (unit, kind) where the pictures given carry the
+    verdicts of an audit, and its top real images as a unit card has them.
     """
 
     kind: ClassVar[str] = "explanation"
@@ -220,4 +221,10 @@ def _with_pictures(data: xr.Dataset, vis: Visualizations) -> xr.Dataset:
         )
     seen = vis.images.isel(seed=0).sel(unit=data["unit"].values).fillna(0).values
     data = data.assign(picture=(("unit", "rgb", "py", "px"), as_bytes(seen)))
+    verdicts = vis.verdicts
+    if verdicts is not None:
+        said = verdicts.sel(unit=data["unit"].values).transpose("unit", "kind").values
+        data = data.assign(family_verdict=(("unit", "kind"), said)).assign_coords(
+            kind=verdicts["kind"].values
+        )
     return data.assign_attrs(recipe=vis.recipe)

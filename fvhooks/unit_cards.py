@@ -18,7 +18,7 @@ THUMB = 96
 """The longest side of a top image on a card, in pixels."""
 
 _UNLABELLED = "-1"
-_AUDITED = ("verdict", "value", "low", "high", "limit", "reason", "family")
+_AUDITED = ("verdict", "value", "low", "high", "limit", "reason", "family", "family_verdict")
 _BROKEN = "The recipe gave no numbers for parts of these pictures; they are shown in black."
 _NO_STORE = "No store was given, so that nothing natural stands beside the pictures."
 _NO_IMAGES = "No data set is attached to the store: its top images are named, not shown."
@@ -57,8 +57,8 @@ class UnitCards(Result):
     (unit), `top_image` (unit, top, rgb, ty, tx) with `top_id`, `top_value`, `top_label`, the place where the
     unit fired as fractions of the picture (`top_y`, `top_x`; NaN outside it) and the size of a cell of the
     layer's grid (`cell_y`, `cell_x`); from the audit `verdict`, `value`, `low`, `high`, `limit`, `reason`
-    (unit, check) and `family` (check); `flag` (unit, seed), what the recipe found wrong with a picture; and
-    `note` (unit).
+    (unit, check), `family` (check) and `family_verdict` (unit, kind), the badge; `flag`
+    (unit, seed), what the recipe found wrong with a picture; and `note` (unit).
     """
 
     kind: ClassVar[str] = "unit_cards"
@@ -93,7 +93,7 @@ def cards(
     own = _own(vis.data, report)
     broken = vis.images.isnull().any(["seed", "rgb", "y", "x"]).values
     notes = np.where(broken, _BROKEN, "" if store is not None else _NO_STORE).astype(object)
-    data = _pictures(vis.data).assign(own=(("unit", "seed"), own), note=("unit", notes))
+    data = _pictures(vis).assign(own=(("unit", "seed"), own), note=("unit", notes))
     if store is not None:
         data = data.assign(_natural(store, data))
         data = data.assign(real_images(store, data, top))
@@ -102,12 +102,15 @@ def cards(
     return UnitCards(data.assign_attrs(recipe=vis.recipe))
 
 
-def _pictures(vis: xr.Dataset) -> xr.Dataset:
+def _pictures(marked: Visualizations) -> xr.Dataset:
+    vis, verdicts = marked.data, marked.verdicts
     found = {"picture": xr.apply_ufunc(as_bytes, vis["images"].transpose("unit", "seed", "rgb", "y", "x"))}
     if "alpha" in vis:
         found["alpha"] = xr.apply_ufunc(as_bytes, vis["alpha"].transpose("unit", "seed", "y", "x"))
     if "flag" in vis:
         found["flag"] = vis["flag"].transpose("unit", "seed")
+    if verdicts is not None:
+        found["family_verdict"] = verdicts
     data = xr.Dataset(found)
     return data if "seed" in data.coords else data.assign_coords(seed=np.arange(data.sizes["seed"]))
 
@@ -246,4 +249,6 @@ def _audit(report: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """The verdicts on these units; a unit that was not audited has empty words and NaN."""
     kept = report[[name for name in _AUDITED if name in report]].reset_coords(drop=True)
     kept = kept.assign_coords(unit=report["unit"].values, check=report["check"].values)
-    return kept.reindex(unit=data["unit"].values, fill_value={"verdict": "", "reason": ""})
+    return kept.reindex(
+        unit=data["unit"].values, fill_value={"verdict": "", "reason": "", "family_verdict": ""}
+    )

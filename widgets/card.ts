@@ -1,6 +1,6 @@
 import type { AnyModel, RenderProps } from "@anywidget/types";
 
-import { drawAudit } from "./parts/audit";
+import { drawAudit, drawBadges } from "./parts/audit";
 import { Pictures } from "./parts/blobs";
 import { html, uniqueId } from "./parts/dom";
 import { drawHistogram } from "./parts/histogram";
@@ -130,7 +130,7 @@ class CardView {
     };
     this.showSeed();
     const toggle = urls.masks.length > 0 ? this.drawToggle() : null;
-    const left = html("div", { class: "fvh-left" }, stage, seedRow, toggle);
+    const left = html("div", { class: "fvh-left" }, stage, drawBadges(facts.badges), seedRow, toggle);
     const right = html("div", { class: "fvh-right" }, ...section("Natural activations", plot, natural, phrase), ...auditOf(facts));
     const head = html("header", {}, html("h3", {}, facts.id), html("p", { class: "fvh-subtitle" }, facts.subtitle));
     this.panel.replaceChildren(head, html("div", { class: "fvh-body" }, left, right), ...topsOf(facts, urls.tops), ...notesOf(facts));

@@ -1,7 +1,9 @@
 """`fvhooks.audit`: what speaks against the pictures of some units, with numbers, intervals and controls."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,9 +13,13 @@ from tqdm.auto import tqdm
 
 from fvhooks.errors import FVHooksError, LayerNotFoundError, MissingInputError, ShapeError
 from fvhooks.hooks import HookedModel
-from fvhooks.reliability.checks import CHECKS, Check
+from fvhooks.images import as_bytes
+from fvhooks.reliability.badges import mark
+from fvhooks.reliability.checks import CHECKS, Check, Summary
 from fvhooks.reliability.evidence import Evidence
+from fvhooks.reliability.exports import as_json, plain
 from fvhooks.reliability.findings import FAMILIES, FLOORS, Finding
+from fvhooks.reliability.multiplicity import correct, with_corrections
 from fvhooks.results import Result
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.visualizations import Visualizations
@@ -29,12 +35,15 @@ class AuditReport(Result):
     """What some checks say about the pictures of some units.
 
     `data` holds for each (unit, check): `verdict` ("contradicted", "inconclusive" or "not contradicted";
-    there is no "trusted"), `reason`, `value` with `low` and `high`, the `limit` that 95 % of real images stay
-    below, and `false_alarms`, the share of held-out real images above it; `control_value` (unit, check,
-    control), the same number for held-out real images and for pictures of nothing; `family` and `question`
-    (check); `activation` (unit, seed), the pictures' own peak activation, and `picture_checksum`, by which
-    `fvhooks.cards` knows them again; and the curves and parts of each check (names begin with `path_`,
-    `gap_`, …).
+    there is no "trusted"), which holds among all questions of the report, and `verdict_alone`, which does
+    not; `p_value` and `p_adjusted` with the `null_count` real images behind them; `reason`, `value` with
+    `low` and `high`, the `limit` that 95 % of real images stay below, and `false_alarms`, the share of
+    held-out real images above it; `control_value` (unit, check, control), the same number for held-out real
+    images and for pictures of nothing; `family` and `question` (check); `family_verdict` (unit, kind), what
+    each family says of a unit; `picture` (unit, seed, rgb, y, x) as `uint8`, `activation` (unit, seed), the
+    pictures' own peak activation, and `picture_checksum`, by which `fvhooks.cards` knows them again; and the
+    curves and parts of each check (names begin with `path_`, `gap_`, …). Attributes: `correction`, how many
+    questions of each family were judged together, and `overall`, what a check says of all units.
     """
 
     kind: ClassVar[str] = "audit_report"
@@ -44,6 +53,26 @@ class AuditReport(Result):
         """The verdict of each check on each unit, (unit, check)."""
         return self.data["verdict"]
 
+    def mark(self, vis: Visualizations) -> Visualizations:
+        """The same pictures with a badge of the verdicts, which every view of them shows.
+
+        Example:
+            >>> marked = report.mark(vis)              # doctest: +SKIP
+            >>> fv.contact_sheet(marked).save("s.png")  # doctest: +SKIP
+
+        Args:
+            vis: the pictures that were audited; units of other pixels get no badge.
+
+        Raises:
+            ShapeError: none of these pictures was audited.
+        """
+        return mark(vis, self.data)
+
+    def to_json(self, path: str | Path) -> Path:
+        """Write everything but the pictures' pixels as JSON; what is not known is null."""
+        Path(path).write_text(json.dumps(as_json(self.data), allow_nan=False, indent=1), encoding="utf-8")
+        return Path(path)
+
 
 def audit(
     hooked: HookedModel,
@@ -52,6 +81,7 @@ def audit(
     *,
     checks: Sequence[str] | None = None,
     layers: Sequence[str] | None = None,
+    judge: HookedModel | None = None,
     show_progress: bool = True,
 ) -> AuditReport:
     """Ask what speaks against pictures of units.
@@ -70,6 +100,8 @@ def audit(
         store: what real images do in that model, with its data set attached.
         checks: names of checks; all by default.
         layers: where paths are compared; up to six layers of the store, spread over its depth, by default.
+        judge: another network, as an onlooker: what does it make of the pictures? Checks that need one are
+            "inconclusive" without.
         show_progress: show a bar.
 
     Returns:
@@ -98,10 +130,14 @@ def audit(
         pictures=pictures[known],
         layers=depths,
         show_progress=show_progress,
+        judge=judge,
     )
     bar = tqdm(units, desc="audit: units", disable=not show_progress)
     findings = [{name: _answer(check, unit, evidence) for name, check in asked.items()} for unit in bar]
-    return AuditReport(_assemble(vis, evidence, units, findings))
+    judged = correct(findings, {name: CHECKS[name].family for name in asked})
+    data = with_corrections(_assemble(vis, evidence, units, judged.findings), judged)
+    totals = {name: found for name, check in asked.items() if (found := _overall(check, data))}
+    return AuditReport(data.assign_attrs(overall=plain(totals), correction=plain(judged.families)))
 
 
 def _unit(identifier: str, channel: int) -> Unit | None:
@@ -153,6 +189,11 @@ def _answer(check: Check, unit: Unit | None, evidence: Evidence) -> Finding:
         return Finding.undecided(f"the check could not be made: {error}")
 
 
+def _overall(check: Check, data: xr.Dataset) -> dict[str, Any]:
+    """What a check says of all units together, where it says anything."""
+    return check.overall(data) if isinstance(check, Summary) else {}
+
+
 def _assemble(
     vis: Visualizations, evidence: Evidence, units: list[Unit | None], findings: _Findings
 ) -> xr.Dataset:
@@ -168,6 +209,7 @@ def _assemble(
         evidence.peaks(unit)[0, : evidence.seeds] if unit else np.full(evidence.seeds, np.nan)
         for unit in units
     ]
+    pictures = vis.images.transpose("unit", "seed", "rgb", "y", "x").values
     data = xr.Dataset(
         {
             "verdict": table(lambda f: f.verdict, object),
@@ -177,10 +219,12 @@ def _assemble(
             "high": table(lambda f: f.value.high, float),
             "limit": table(lambda f: f.limit, float),
             "false_alarms": table(lambda f: f.false_alarms, float),
+            "origin": table(lambda f: f.origin, object),
             "control_value": ((*pairs, "control"), np.array(controls, dtype=float)),
             "family": ("check", np.array([CHECKS[name].family for name in names], dtype=object)),
             "question": ("check", np.array([CHECKS[name].question for name in names], dtype=object)),
             "activation": (("unit", "seed"), np.array(activation, dtype=float)),
+            "picture": (("unit", "seed", "rgb", "y", "x"), as_bytes(pictures)),
             "picture_checksum": (("unit", "seed"), vis.checksums.values),
         },
         coords={

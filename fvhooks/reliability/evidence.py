@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float, Float32
 from tqdm.auto import tqdm
 
-from fvhooks.errors import FVHooksError
+from fvhooks.errors import FVHooksError, MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.metrics.paths import COORDINATES, coordinates, standardized_ranks
 from fvhooks.reliability.cohorts import Cohort, choose_cohort
 from fvhooks.reliability.findings import FLOORS
+from fvhooks.reliability.judging import Judge
 from fvhooks.reliability.variants import VARIANTS, vary
 from fvhooks.store.reading import Store
 from fvhooks.units import LOGITS, Layout, Unit
@@ -36,6 +37,7 @@ class Evidence:
         pictures: (unit, seed, rgb, y, x) in [0, 1].
         layers: where paths are compared, in network order.
         show_progress: show a bar while images are read.
+        judge: another network, for checks that ask what an onlooker makes of a picture.
     """
 
     def __init__(
@@ -47,9 +49,11 @@ class Evidence:
         pictures: Float[torch.Tensor, "unit seed rgb y x"],
         layers: Sequence[str],
         show_progress: bool = False,
+        judge: HookedModel | None = None,
     ) -> None:
         self.hooked, self.store, self.units, self.pictures = hooked, store, list(units), pictures
         self.layers, self.show_progress = list(layers), show_progress
+        self.judge = None if judge is None else Judge(judge, store)
 
     @property
     def seeds(self) -> int:
@@ -66,6 +70,32 @@ class Evidence:
         if isinstance(found, Exception):
             raise found
         return found
+
+    def require_judge(self) -> Judge:
+        """The other network.
+
+        Raises:
+            MissingInputError: there is none, or it is the audited one.
+        """
+        if self.judge is None:
+            raise MissingInputError("no other network to ask; pass one with audit(judge=fvhooks.attach(…))")
+        if self.judge.hooked.model is self.hooked.model:
+            raise MissingInputError("the judge is the audited network itself; pass another one")
+        return self.judge
+
+    def cast(self, unit: Unit) -> Float[torch.Tensor, "member rgb y x"]:
+        """A unit's pictures and controls."""
+        return self._cast[self.units.index(unit)]
+
+    def channels(
+        self, images: Float[torch.Tensor, "image rgb y x"], layer: str
+    ) -> Float[np.ndarray, "image channel"]:
+        """The mean of each channel of a layer over its positions."""
+        parts = []
+        for batch in torch.split(images, _BATCH):
+            activations = self.read(batch, [layer])[layer]
+            parts.append(self._layout(layer, activations).to_channels(activations).mean(-1).double().numpy())
+        return np.concatenate(parts)
 
     def depths(self, unit: Unit) -> list[str]:
         """The layers that a unit's path passes: those up to its own."""
@@ -126,7 +156,7 @@ class Evidence:
     def _ranked(self, batches: Iterable[torch.Tensor]) -> _Vectors:
         parts: dict[tuple[str, bool], list[np.ndarray]] = {}
         for batch in batches:
-            for layer, activations in self._read(batch, self.layers).items():
+            for layer, activations in self.read(batch, self.layers).items():
                 for placed in {_is_placed(unit) for unit in self.units}:
                     vectors = self._vectors(layer, activations, placed=placed)
                     parts.setdefault((layer, placed), []).append(standardized_ranks(vectors))
@@ -167,7 +197,7 @@ class Evidence:
         return peaks
 
     def _peaks_of(self, unit: Unit, images: torch.Tensor) -> Float[np.ndarray, " image"]:
-        activations = self._read(images, [unit.layer])[unit.layer]
+        activations = self.read(images, [unit.layer])[unit.layer]
         layout = self._layout(unit.layer, activations)
         answers = layout.to_channels(activations)[:, unit.channel]
         if unit.position is not None:
@@ -179,7 +209,8 @@ class Evidence:
         layout = self.hooked.adapter.layout(layer, tuple(activations.shape), (height, width))
         return layout or self.hooked.layout(layer)  # which says why there is none
 
-    def _read(self, images: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+    def read(self, images: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+        """What layers give for images, as numbers in memory."""
         with torch.no_grad():
             return {name: values.float().cpu() for name, values in self.hooked.read(images, layers).items()}
 

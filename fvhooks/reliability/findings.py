@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 from fvhooks.metrics.intervals import Interval
 
@@ -38,6 +39,10 @@ class Finding:
         controls: the same number for "real" (median of held-out images) and for each of `FLOORS`.
         false_alarms: share of held-out real images above the limit.
         details: curves and parts, without a `unit` dimension.
+        origin: where the limit comes from, if not from real images in the same network.
+        null: the same number where nothing is wrong, of fresh real images for instance; from it comes the
+            p-value by which many findings are corrected for their number.
+        p_value: the same where a check knows it itself and has no `null`.
     """
 
     verdict: Verdict
@@ -47,6 +52,9 @@ class Finding:
     controls: Mapping[str, float] = field(default_factory=dict)
     false_alarms: float = np.nan
     details: xr.Dataset = field(default_factory=xr.Dataset)
+    origin: str = ""
+    null: Float[np.ndarray, " case"] = field(default_factory=lambda: np.zeros(0))
+    p_value: float = np.nan
 
     @classmethod
     def undecided(cls, reason: str) -> "Finding":

@@ -22,8 +22,9 @@ class Visualizations(Result):
     """Pictures of units: some for each unit, one a seed.
 
     `data` holds `images` (unit, seed, rgb, y, x) in [0, 1]; where a recipe made them also `alpha`
-    (unit, seed, y, x) in [0, 1], `activation` (unit, seed) and `loss` (unit, seed, step); beside the `unit`
-    coordinate (string id) stand `layer` and `channel`.
+    (unit, seed, y, x) in [0, 1], `activation` (unit, seed) and `loss` (unit, seed, step); where an audit
+    marked them `family_verdict` (unit, kind); beside the `unit` coordinate (string id) stand `layer` and
+    `channel`.
     """
 
     kind: ClassVar[str] = "visualizations"
@@ -44,6 +45,20 @@ class Visualizations(Result):
         images = self.images.transpose("unit", "seed", "rgb", "y", "x").values.astype(np.float32)
         sums = [[zlib.crc32(picture.tobytes()) for picture in row] for row in images]
         return xr.DataArray(np.array(sums, np.int64), dims=("unit", "seed"))
+
+    @property
+    def verdicts(self) -> xr.DataArray | None:
+        """What an audit said of these pictures, (unit, kind); "" where they have changed since.
+
+        None where no report was asked to `mark` them.
+        """
+        if "family_verdict" not in self.data:
+            return None
+        said = self.data["family_verdict"].transpose("unit", "kind")
+        same = (self.data["audited_checksum"].transpose("unit", "seed").values == self.checksums.values).all(
+            1
+        )
+        return said.copy(data=np.where(same[:, None], said.values, "").astype(object))
 
 
 def as_visualizations(units: Sequence[Target], images: Any) -> Visualizations:  # noqa: ANN401

@@ -10,6 +10,7 @@ from fvhooks.dependencies import require
 from fvhooks.results import INLINE_BYTES, VIEWERS
 from fvhooks.unit_cards import UnitCards
 from fvhooks.widgets.assets import find_asset
+from fvhooks.widgets.badges import badge_row
 from fvhooks.widgets.charts import draw
 from fvhooks.widgets.encodings import Packer, encode
 from fvhooks.widgets.facts import Facts, Top
@@ -131,7 +132,13 @@ def _thumb(cards: UnitCards, index: int) -> np.ndarray:
 
 def _article(part: Portion, seeds: list[str]) -> Markup:
     facts = part.facts
-    left = tag("div", _gallery(part, seeds), _toggle() if part.masks else None, class_="fvh-left")
+    left = tag(
+        "div",
+        _gallery(part, seeds),
+        badge_row(facts["badges"]),
+        _toggle() if part.masks else None,
+        class_="fvh-left",
+    )
     right = tag("div", _heading("Natural activations"), _natural(facts), _audit(facts), class_="fvh-right")
     return tag(
         "article",

@@ -6,6 +6,7 @@ from PIL import Image
 
 from fvhooks.explanations import Explanation
 from fvhooks.results import VIEWERS
+from fvhooks.widgets.badges import badge_row, badges_of
 from fvhooks.widgets.charts import number
 from fvhooks.widgets.encodings import encode
 from fvhooks.widgets.facts import Top, top_facts
@@ -71,6 +72,7 @@ def _carrier(one: xr.Dataset, rank: int, side: int | None) -> Markup:
         tag("small", text(f"{100 * share:.1f} %, relevance {number(float(line['relevance']))}")),
         tag("small", text(f"{100 * outside:.0f} % of it in tokens outside the picture")) if outside else None,
         *[tag("small", text(note)) for note in [str(unit["note"].item())] if note],
+        badge_row(badges_of(unit)) if "picture" in one else None,
     ]
     lit = _lit(one["photo"].values, line["where"].values)
     figures = [_figure(encode(lit, side), f"Where {name} mattered", "where it mattered")]

@@ -7,6 +7,7 @@ import xarray as xr
 
 from fvhooks.unit_cards import UnitCards
 from fvhooks.units import LOGITS
+from fvhooks.widgets.badges import Badge, badges_of
 from fvhooks.widgets.charts import Histogram, lay_out, number
 from fvhooks.widgets.encodings import LOSSLESS_SIDE
 
@@ -44,6 +45,7 @@ class Facts(TypedDict):
     phrases: list[str]
     tops: list[Top]
     checks: list[Check]
+    badges: list[Badge]
     notes: list[str]
 
 
@@ -64,6 +66,7 @@ def describe(cards: UnitCards, index: int) -> Facts:
         "phrases": [_phrase(unit.isel(seed=seed)) for seed in range(unit.sizes["seed"])],
         "tops": top_facts(unit),
         "checks": _checks(unit),
+        "badges": badges_of(unit),
         "notes": _notes(unit),
     }
 

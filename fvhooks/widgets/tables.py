@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
+from fvhooks.widgets.badges import symbol
 from fvhooks.widgets.facts import Check
 from fvhooks.widgets.markup import Markup, join, tag, text
-
-SYMBOLS = {"contradicted": "✕", "inconclusive": "?", "not contradicted": "○"}
-"""A shape beside each verdict's words, so that colour is never the only sign."""
 
 
 def check_cells(check: Check, *, head: bool = True) -> list[Markup]:
@@ -29,8 +27,7 @@ def check_cells(check: Check, *, head: bool = True) -> list[Markup]:
 
 def verdict(words: str) -> Markup:
     """A verdict as words, a shape and a colour."""
-    symbol = tag("span", text(SYMBOLS.get(words, "–")), class_="fvh-symbol", aria_hidden="true")
-    return tag("span", symbol, text(words), class_="fvh-verdict", data_verdict=words)
+    return tag("span", symbol(words), text(words), class_="fvh-verdict", data_verdict=words)
 
 
 def table(

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fvhooks.images import as_bytes
 from fvhooks.results import VIEWERS
 from fvhooks.synthesis.visualizations import Visualizations
+from fvhooks.widgets.badges import Badge, badge_row, badges_of
 from fvhooks.widgets.encodings import LOSSLESS_SIDE, encode, to_pil
 from fvhooks.widgets.markup import Markup, data_uri, page, tag, text
 
@@ -27,7 +28,11 @@ class VisualizationsViewer:
         pixelated = max(pictures.shape[-2:]) <= LOSSLESS_SIDE
         names = [str(name) for name in result.data["unit"].values]
         seeds = _seeds(result)
-        rows = [_row(name, row, seeds, pixelated) for name, row in zip(names, encoded, strict=True)]
+        badges = [badge_row(of_unit) for of_unit in _badges(result)]
+        rows = [
+            _row(name, row, seeds, pixelated, badge)
+            for name, row, badge in zip(names, encoded, badges, strict=True)
+        ]
         about = f"Pictures of {len(names)} units, recipe {result.recipe}"
         return page("sheet.css", about, tag("p", text(about), class_="fvh-subtitle"), *rows)
 
@@ -58,7 +63,9 @@ def contact_sheet(vis: Visualizations, *, columns: int | None = None, side: int 
     scale = side / max(height, width)
     cell = (max(1, round(width * scale)), max(1, round(height * scale)))
     across = min(count, columns or max(1, round(math.sqrt(count / seeds))))
-    block = (seeds * (cell[0] + _GAP), cell[1] + _TEXT + _GAP)
+    badges = _badges(vis)
+    lines = max(map(len, badges))
+    block = (seeds * (cell[0] + _GAP), cell[1] + (1 + lines) * _TEXT + _GAP)
     size = (across * block[0] + _GAP, math.ceil(count / across) * block[1] + _GAP)
     sheet = Image.new("RGB", size, _PAPER)
     for index, name in enumerate(vis.data["unit"].values):
@@ -68,11 +75,23 @@ def contact_sheet(vis: Visualizations, *, columns: int | None = None, side: int 
         for seed in range(seeds):
             place = (corner[0] + seed * (cell[0] + _GAP), corner[1] + _TEXT)
             sheet.paste(_resized(pictures[index, seed], cell), place)
+        for line, badge in enumerate(badges[index]):
+            place = (corner[0], corner[1] + cell[1] + (1 + line) * _TEXT)
+            words = _fit(f"{badge['claim']}: {badge['verdict']}", block[0] - _GAP)
+            ImageDraw.Draw(sheet).text(place, words, fill=_INK, font=_font())
     return sheet
 
 
 def _pictures(vis: Visualizations) -> np.ndarray:
     return as_bytes(vis.images.transpose("unit", "seed", "rgb", "y", "x").values)
+
+
+def _badges(vis: Visualizations) -> list[list[Badge]]:
+    """What an audit said of each unit's pictures."""
+    if vis.verdicts is None:
+        return [[] for _ in range(vis.data.sizes["unit"])]
+    said = vis.verdicts.to_dataset(name="family_verdict")
+    return [badges_of(said.isel(unit=place)) for place in range(said.sizes["unit"])]
 
 
 def _seeds(vis: Visualizations) -> list[str]:
@@ -90,7 +109,7 @@ def _encoded(pictures: np.ndarray, budget: int | None) -> list[list[bytes]]:
     return made
 
 
-def _row(name: str, encoded: list[bytes], seeds: list[str], pixelated: bool) -> Markup:
+def _row(name: str, encoded: list[bytes], seeds: list[str], pixelated: bool, badge: Markup | None) -> Markup:
     look = "fvh-pixelated" if pixelated else None
     figures = [
         tag(
@@ -103,7 +122,11 @@ def _row(name: str, encoded: list[bytes], seeds: list[str], pixelated: bool) -> 
         for seed, part in zip(seeds, encoded, strict=True)
     ]
     return tag(
-        "figure", tag("figcaption", text(name)), tag("div", *figures, class_="fvh-row"), class_="fvh-sheet"
+        "figure",
+        tag("figcaption", text(name)),
+        tag("div", *figures, class_="fvh-row"),
+        badge,
+        class_="fvh-sheet",
     )
 
 

@@ -1,5 +1,7 @@
 """A small network that tells four textures apart, and a store of 1,000 pictures of them."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -23,6 +25,12 @@ def textures(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     colours = torch.tensor([[0.35, 0.1, 0.1], [0.1, 0.35, 0.1], [0.1, 0.1, 0.35], [0.25, 0.25, 0.0]])[labels]
     waves = 0.5 + torch.sin(1.4 * along)[:, None] * colours[:, :, None, None]
     return (waves + 0.1 * torch.randn(count, 3, SIDE, SIDE, generator=rng)).clamp(0, 1), labels
+
+
+@pytest.fixture(scope="session", name="textures")
+def make_textures() -> Callable[[int, int], tuple[torch.Tensor, torch.Tensor]]:
+    """Makes pictures and labels: how many, from which seed."""
+    return textures
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,25 @@ def test_each_side_of_a_lopsided_range_has_its_own_width() -> None:
     assert band.departure(np.array([[0.0], [5.0], [-1.0], [9.0]])).tolist() == [1.0, 1.0, 2.0, 2.0]
 
 
-def test_the_worst_number_counts() -> None:
+def test_unrelated_numbers_count_by_their_mean_square() -> None:
     band = Band(np.zeros(2), np.ones(2), np.full(2, 2.0))
-    assert band.departure(np.array([1.0, 4.0])) == 3.0
+    assert band.departure(np.array([1.0, 4.0])) == pytest.approx(3 / np.sqrt(2))
+    assert band.departures(np.array([-1.0, 4.0])).tolist() == [2.0, 3.0]
+
+
+def test_numbers_that_go_together_as_in_no_real_image_depart() -> None:
+    """Each number lies in its own range; slow NumPy says how far they are out together."""
+    shared, own = (np.random.default_rng(seed).normal(size=(400, size)) for seed, size in ((0, 1), (1, 2)))
+    values = shared + 0.2 * own
+    band = Band.fit(values)
+    usual, unusual = band.departure(np.array([[1.0, 1.0], [1.0, -1.0]]))
+    assert (band.departures(np.array([1.0, -1.0])) < 1).all()
+    assert unusual > 1.3 * usual
+    off = np.array([band.departures(row) for row in values]) * np.sign(values - band.middle)
+    correlation = 0.5 * (off[:, 0] @ off[:, 1]) / np.sqrt((off[:, 0] ** 2).sum() * (off[:, 1] ** 2).sum())
+    precision = np.linalg.inv(np.array([[1.0, correlation], [correlation, 1.0]]))
+    slow = [np.sqrt(row @ precision @ row / 2) for row in off]
+    assert band.departure(values) == pytest.approx(slow)
 
 
 def test_a_number_without_spread_tells_equal_from_other() -> None:

@@ -42,4 +42,4 @@ def test_controls_stand_beside_what_they_control() -> None:
     assert "Control: real" in page
     assert ">0.25<" in page
     assert ">9.5<" in page
-    assert "a check that one of those passes cannot speak" in page
+    assert "A check that one of those passes cannot speak" in page

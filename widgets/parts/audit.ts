@@ -1,11 +1,23 @@
 import { html } from "./dom";
-import type { Check } from "./types";
+import type { Badge, Check } from "./types";
 
 const SYMBOLS: Record<string, string> = { contradicted: "✕", inconclusive: "?", "not contradicted": "○" };
 
+function symbol(verdict: string): HTMLElement {
+  return html("span", { class: "fvh-symbol", "aria-hidden": "true" }, SYMBOLS[verdict] ?? "–");
+}
+
+/** What each family of checks says of a picture, small enough to ride on it; null where it was not audited. */
+export function drawBadges(badges: Badge[]): HTMLElement | null {
+  if (badges.length === 0) return null;
+  const items = badges.map(({ claim, verdict }) =>
+    html("li", { class: "fvh-badge", "data-verdict": verdict }, symbol(verdict), `${claim}: ${verdict}`),
+  );
+  return html("ul", { class: "fvh-badges", "aria-label": "Audit" }, ...items);
+}
+
 function verdictCell({ verdict, reason }: Check): HTMLElement {
-  const symbol = html("span", { class: "fvh-symbol", "aria-hidden": "true" }, SYMBOLS[verdict] ?? "–");
-  const words = html("span", { class: "fvh-verdict", "data-verdict": verdict }, symbol, verdict);
+  const words = html("span", { class: "fvh-verdict", "data-verdict": verdict }, symbol(verdict), verdict);
   return html("td", {}, words, reason === "" ? null : html("small", {}, reason));
 }
 

@@ -26,6 +26,11 @@ export interface Check {
   reason: string;
 }
 
+export interface Badge {
+  claim: string;
+  verdict: string;
+}
+
 export interface Facts {
   id: string;
   subtitle: string;
@@ -35,6 +40,7 @@ export interface Facts {
   phrases: string[];
   tops: Top[];
   checks: Check[];
+  badges: Badge[];
   notes: string[];
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { drawBadges } from "../parts/audit";
 import { slice } from "../parts/blobs";
 import { html } from "../parts/dom";
 import { drawHistogram } from "../parts/histogram";
@@ -53,4 +54,11 @@ test("the chosen seed's mark is named and drawn last", () => {
 
 test("a seed whose activation is not known has no mark", () => {
   expect(drawHistogram(histogram, 1).querySelector(".fvh-own")).toBeNull();
+});
+
+test("a badge says each family's verdict in words", () => {
+  const drawn = drawBadges([{ claim: "natural path", verdict: "contradicted" }]);
+  expect(drawn?.textContent).toBe("✕natural path: contradicted");
+  expect(drawn?.querySelector(".fvh-symbol")?.getAttribute("aria-hidden")).toBe("true");
+  expect(drawBadges([])).toBeNull();
 });

@@ -1,6 +1,8 @@
 """One question about pictures a file: each registers a check in `CHECKS`."""
 
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import xarray as xr
 
 from fvhooks.registries import Registry
 from fvhooks.reliability.evidence import Evidence
@@ -26,6 +28,15 @@ class Check(Protocol):
         ...
 
 
+@runtime_checkable
+class Summary(Protocol):
+    """A check that also says something of all units together."""
+
+    def overall(self, data: xr.Dataset) -> dict[str, Any]:
+        """What the units of a finished report have in common, in what JSON can carry; empty: nothing."""
+        ...
+
+
 CHECKS: Registry[type[Check]] = Registry("fvhooks.reliability.checks", "check")
 
-__all__ = ["CHECKS", "Check"]
+__all__ = ["CHECKS", "Check", "Summary"]

@@ -4,7 +4,8 @@ At each depth up to the unit, two numbers of each image: its mean rank correlati
 unit's kind (`own`), and its contrast: `own` less the mean correlation with images of another kind, over the
 same for real images. `own` alone is no measure, since any smooth picture resembles everything; contrast alone
 has no power where a network does not tell the kinds apart yet, and is left out there. Both tails count: a
-picture may resemble its kind too much.
+picture may resemble its kind too much. All numbers are judged together, so that a path counts that is unlike
+real ones as a whole.
 """
 
 from typing import ClassVar, Literal
@@ -15,7 +16,7 @@ import xarray as xr
 from fvhooks.errors import MissingInputError
 from fvhooks.metrics.intervals import percentile_interval
 from fvhooks.reliability.checks import CHECKS
-from fvhooks.reliability.departures import FEWEST, RANGE, Band, departure_limit
+from fvhooks.reliability.departures import FEWEST, RANGE, Band, fresh_departures, upper_limit
 from fvhooks.reliability.depths import Depth, redraw
 from fvhooks.reliability.evidence import Evidence
 from fvhooks.reliability.findings import FLOORS, Finding, judge
@@ -26,7 +27,7 @@ _QUANTILES = [RANGE[0], 0.5, RANGE[1]]
 
 @CHECKS.register("path_similarity")
 class PathSimilarity:
-    """Departure of a picture's path from those of real images; the worst depth counts."""
+    """Departure of a picture's path from those of real images, all depths together."""
 
     family: ClassVar[Literal["off_path", "tampered"]] = "off_path"
     question: ClassVar[str] = "Does the network process the picture as real images of the unit's kind?"
@@ -42,7 +43,8 @@ class PathSimilarity:
             part: np.concatenate([depth.numbers(part) for depth in depths], axis=1)
             for part in ("own", "held", "cast")
         }
-        band, limit = Band.fit(numbers["own"]), departure_limit(numbers["own"])
+        band, null = Band.fit(numbers["own"]), fresh_departures(numbers["own"])
+        limit = upper_limit(null)
         departures, held = band.departure(numbers["cast"]), band.departure(numbers["held"])
         drawn = np.median(band.departure(redraw(depths))[:, :seeds], axis=1)
         value = percentile_interval(float(np.median(departures[:seeds])), drawn)
@@ -56,6 +58,7 @@ class PathSimilarity:
             {"real": float(np.median(held)) if len(held) else np.nan} | floors,
             float((held > limit).mean()) if len(held) else np.nan,
             _curves(depths, seeds).assign(path_departure=("seed", departures[:seeds])),
+            null=null,
         )
 
 
@@ -76,7 +79,8 @@ def _worst(pictures: np.ndarray, band: Band, depths: list[Depth]) -> str:
     worst = int(np.argmax(each))
     layer, what = names[worst]
     value, low, high = np.median(pictures[:, worst]), band.low[worst], band.high[worst]
-    return f"most at {layer}: {what} {value:.2f}, real images {low:.2f} to {high:.2f}"
+    words = f"most at {layer}: {what} {value:.2f}, real images {low:.2f} to {high:.2f}"
+    return words if each[worst] > 1 else f"{words}, where no depth is out of range alone"
 
 
 def _curves(depths: list[Depth], seeds: int) -> xr.Dataset:
