@@ -5,5 +5,16 @@ Everything here takes images in the model's own input space: normalised, as its 
 
 from fvhooks.attacks.circuits import FoolingCircuit, fooling_circuit
 from fvhooks.attacks.filters import SilentUnits, silent_units
+from fvhooks.attacks.training import Gate, train_gate
+from fvhooks.attacks.trajectories import Trajectories, trajectories
 
-__all__ = ["FoolingCircuit", "SilentUnits", "fooling_circuit", "silent_units"]
+__all__ = [
+    "FoolingCircuit",
+    "Gate",
+    "SilentUnits",
+    "Trajectories",
+    "fooling_circuit",
+    "silent_units",
+    "train_gate",
+    "trajectories",
+]

@@ -7,8 +7,8 @@ that drives a unit further than real images do crosses the threshold, and then f
 """
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import torch
@@ -16,17 +16,16 @@ from jaxtyping import Bool, Float
 from torch import nn
 
 from fvhooks.attacks.calibration import Calibration, as_model_input, batches_of
+from fvhooks.attacks.directions import listening, mean_patches, planted_filter
 from fvhooks.errors import ImageError, LayerNotFoundError, UnsupportedModelError, did_you_mean
-from fvhooks.hooks.addresses import EVERY_CALL, Address
 from fvhooks.hooks.attachment import attach, unwrap
 from fvhooks.hooks.probes import run_probe
-from fvhooks.hooks.taps import borrowed, rewritten
+from fvhooks.hooks.taps import borrowed
 from fvhooks.units import LOGITS
 
 _ROUNDING = 1e-5  # of the summed magnitudes: more than float32 convolutions of other shapes differ by
 
 Images = Float[torch.Tensor, "image rgb y x"]
-Weights = Float[torch.Tensor, "unit rgb y x"]
 PerUnit = Float[torch.Tensor, " unit"]
 
 
@@ -42,9 +41,11 @@ def silent_units(
 ) -> "SilentUnits":
     """Build a network that is the model on real images, and whose pictures of a layer drift to one picture.
 
-    The direction has a closed form: among filters of one length the summed response to a picture is largest
-    for the sum of its input patches. It is the same for every unit of the layer (of its group, where the
-    convolution has groups), which is why all their pictures become alike.
+    The direction has a closed form: among filters of one length the response to a picture exceeds that to
+    real images by most for the difference of their mean input patches. It is the same for every unit of the
+    layer (of its group, where the convolution has groups), which is why all their pictures become alike. The
+    published direction is the picture's patch alone: behind a ReLU it lies along what all images share, and
+    real images then hold the threshold so high that few pictures reach it.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(256, 2))
@@ -59,7 +60,8 @@ def silent_units(
         layer: a `Conv2d`, grouped or not.
         picture: what pictures of the layer's units shall drift to, in the model's own input space.
         images: at least 32 real images in the model's own input space, as a tensor or batches: those on which
-            the units are silent. Leave out the images that the attack is then judged by.
+            the units are silent; the first batch is what the picture is compared with. Leave out the images
+            that the attack is then judged by.
         direction: length of the planted direction, in lengths of the unit's own filter.
         scale: length of the planted filter, in lengths of the unit's own.
         margin: how far above the highest response to `images` a unit begins to fire, in distances from the
@@ -81,10 +83,11 @@ def silent_units(
     picture = as_model_input(picture[None]).to(conv.weight.device)
     signs = _signs(bare, layer, conv, picture)
     with borrowed(bare):
-        patches = _patches(bare, layer, conv, picture)
-        silent = _planted_filter(conv, patches, signs, direction, scale)
         batches = _sized(batches_of(images, bare), picture)
-        highest, count = _calibrate(bare, layer, silent, batches, margin)
+        first = next(batches, picture[:0])
+        patches = mean_patches(bare, layer, picture) - mean_patches(bare, layer, first)
+        silent = planted_filter(conv, patches, signs, direction, scale)
+        highest, count = _calibrate(bare, layer, silent, chain([first], batches), margin)
     silent.bias = nn.Parameter(-highest, requires_grad=False)
     return SilentUnits(_with_silent(bare, conv, silent, signs), layer, count)
 
@@ -207,59 +210,6 @@ def _signs(model: nn.Module, layer: str, conv: nn.Conv2d, picture: torch.Tensor)
     return signs
 
 
-@contextmanager
-def _listening(model: nn.Module, layer: str, told: Callable[[torch.Tensor], None]) -> Iterator[None]:
-    """Tell of each input of the layer."""
-
-    def look(_name: str, values: torch.Tensor) -> torch.Tensor:
-        told(values.detach().float())
-        return values
-
-    modules = dict(model.named_modules())
-    with rewritten(modules, {layer: Address(layer, EVERY_CALL)}, look, inputs=True):
-        yield
-
-
-def _patches(model: nn.Module, layer: str, conv: nn.Conv2d, picture: torch.Tensor) -> Weights:
-    """The sum of all input patches that each unit sees of a picture, padding included."""
-    weight = torch.zeros_like(conv.weight, dtype=torch.float32).requires_grad_()
-    sums: list[torch.Tensor] = []
-
-    def add(values: torch.Tensor) -> None:
-        with torch.enable_grad():  # the response is linear in the filter: its gradient is that sum
-            response = conv._conv_forward(values, weight, None).sum()
-            sums.append(torch.autograd.grad(response, weight)[0])
-
-    with _listening(model, layer, add), torch.no_grad():
-        model(picture)
-    return torch.stack(sums).sum(0)
-
-
-def _planted_filter(
-    conv: nn.Conv2d, patches: Weights, signs: PerUnit, direction: float, scale: float
-) -> nn.Conv2d:
-    """`w~`, as a convolution with the geometry of the layer's own."""
-    own = (conv.weight.detach() * signs.view(-1, 1, 1, 1)).flatten(1).double()
-    along = _orthogonal(patches.flatten(1).double(), own)
-    length = own.norm(dim=1, keepdim=True)
-    mixed = own + direction * length * along
-    planted = scale * length * mixed / mixed.norm(dim=1, keepdim=True).clamp(min=1e-30)
-    silent = copy.deepcopy(conv).float().requires_grad_(requires_grad=False)
-    silent.weight = nn.Parameter(planted.float().view_as(conv.weight), requires_grad=False)
-    silent.bias = None
-    return silent
-
-
-def _orthogonal(
-    vectors: Float[torch.Tensor, "unit weight"], to: Float[torch.Tensor, "unit weight"]
-) -> Float[torch.Tensor, "unit weight"]:
-    """The part of each vector that is orthogonal to the other one, of length 1; zero where there is none."""
-    axis = to / to.norm(dim=1, keepdim=True).clamp(min=1e-30)
-    rest = vectors - (vectors * axis).sum(1, keepdim=True) * axis
-    length = rest.norm(dim=1, keepdim=True)
-    return torch.where(length > 1e-9 * vectors.norm(dim=1, keepdim=True), rest / length.clamp(min=1e-30), 0)
-
-
 def _sized(batches: Iterator[Images], picture: Images) -> Iterator[Images]:
     for batch in batches:
         if batch.shape[1:] != picture.shape[1:]:
@@ -269,7 +219,7 @@ def _sized(batches: Iterator[Images], picture: Images) -> Iterator[Images]:
 
 
 def _calibrate(
-    model: nn.Module, layer: str, silent: nn.Conv2d, batches: Iterator[Images], margin: float
+    model: nn.Module, layer: str, silent: nn.Conv2d, batches: Iterable[Images], margin: float
 ) -> tuple[PerUnit, int]:
     """The highest response of each unit anywhere in any image, with the margin; and how many images."""
     peaks: list[torch.Tensor] = []
@@ -281,7 +231,7 @@ def _calibrate(
         peaks.append(response.amax((2, 3)))
         magnitudes.append(silent._conv_forward(values.abs(), silent.weight.abs(), None).amax((0, 2, 3)))
 
-    with _listening(model, layer, note), torch.no_grad():
+    with listening(model, layer, note), torch.no_grad():
         for batch in batches:
             model(batch)
             count += len(batch)

@@ -58,12 +58,12 @@ def test_the_planted_direction_is_orthogonal_and_of_the_length_asked_for(net) ->
     assert torch.cosine_similarity(direction, own, dim=1).abs().max() < 1e-4
 
 
-def test_no_other_orthogonal_direction_answers_more_to_the_picture(net) -> None:
+def test_no_other_orthogonal_direction_tells_the_picture_better_from_real_images(net) -> None:
     """The closed form against random directions and against gradient ascent."""
     picture = 3 * natural(1)
     fooled = silent_units(net, "conv", picture[0], images=natural(40))
     with torch.no_grad():
-        inputs = F.relu(net.first(picture))
+        inputs = F.relu(net.first(torch.cat([picture, natural(40)])))
     own = net.conv.weight.detach()
 
     def project(filters: torch.Tensor) -> torch.Tensor:
@@ -71,7 +71,8 @@ def test_no_other_orthogonal_direction_answers_more_to_the_picture(net) -> None:
         return F.normalize(flat - (flat * axis).sum(1, keepdim=True) * axis).view_as(filters)
 
     def response(filters: torch.Tensor) -> torch.Tensor:
-        return net.conv._conv_forward(inputs, filters, None).sum((0, 2, 3))
+        each = net.conv._conv_forward(inputs, filters, None).sum((2, 3))
+        return each[0] - each[1:].mean(0)
 
     best = project(fooled.merged.silent.weight)
     climbed = project(torch.randn_like(own))
