@@ -72,8 +72,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
-    if name == "relevance":  # a module, used as fvhooks.relevance.FlowLRP
-        return import_module("fvhooks.relevance")
+    if name in ("attacks", "relevance"):  # modules, used as fvhooks.relevance.FlowLRP
+        return import_module(f"fvhooks.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'fvhooks' has no attribute {name!r}")

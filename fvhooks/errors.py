@@ -9,6 +9,7 @@ Every error is an `FVHooksError` and, beside it, the builtin that a caller would
     ├─ ImageError (ValueError)                images of a wrong range, type, channel count or size
     ├─ ShapeError (ValueError)                an array of other dimensions than expected
     ├─ NonFiniteError (ArithmeticError)       NaN or infinity where numbers were expected
+    ├─ OutOfRangeError (ArithmeticError)      numbers that a circuit's constants do not allow
     ├─ MissingInputError (ValueError)         a method needs labels, a data set, a store
     ├─ StoreError (OSError)                   unreadable, half-written, damaged, of another model
     │  └─ SchemaError                         written by another version of the layout
@@ -49,6 +50,10 @@ class ShapeError(FVHooksError, ValueError):
 
 class NonFiniteError(FVHooksError, ArithmeticError):
     """NaN or infinity where finite numbers were expected."""
+
+
+class OutOfRangeError(FVHooksError, ArithmeticError):
+    """Numbers larger or smaller than something was built for."""
 
 
 class MissingInputError(FVHooksError, ValueError):
