@@ -193,7 +193,7 @@ def multiplied(world: World, recipe: str) -> Deception:
 
 
 def silent(world: World, _recipe: str) -> Deception:
-    """Planted is the network's own picture of the first unit, as published; short, so that more units fire."""
+    """Planted is the network's own picture of the first unit, as published; short: more units fire then."""
     path = world.cache / f"{world.name}-silent-target.zarr"
     if not path.exists():
         steps = STEPS[world.name]
