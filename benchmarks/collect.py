@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dask
 import numpy as np
 import torch
 import torchvision
@@ -146,6 +147,7 @@ def bare_half(images: int, batch: int) -> float:
 
 def with_workers(bench: Bench, small: Bench, images: int, turns: int) -> None:
     with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_ARENA_MAX": 1}),  # as the docs advise
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):

@@ -18,6 +18,7 @@ from fvhooks.errors import FVHooksError, MissingInputError
 from fvhooks.specifiers import ATTRIBUTORS, DATA, MODELS, attributor_of, dataset_of, model_of
 from fvhooks.units import Unit
 
+_ONE_HEAP = "distributed.nanny.pre-spawn-environ.MALLOC_ARENA_MAX"  # see fvhooks.collecting.allocation
 _DEMO = (
     "Collect, visualize and audit on the embedded network and photographs, and write a page that shows it."
 )
@@ -256,7 +257,10 @@ def _client(options: argparse.Namespace) -> AbstractContextManager[Any]:
     if options.scheduler is not None:
         made: AbstractContextManager[Any] = distributed.Client(options.scheduler)
     else:
-        made = distributed.Client(n_workers=options.workers, threads_per_worker=1, dashboard_address=":0")
+        import dask  # noqa: PLC0415 - the words are checked first
+
+        with dask.config.set({_ONE_HEAP: 1}):
+            made = distributed.Client(n_workers=options.workers, threads_per_worker=1, dashboard_address=":0")
     return made
 
 

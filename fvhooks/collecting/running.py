@@ -55,8 +55,9 @@ def run(
             progress.update(images, failed=failed, written=written)
 
         if client is None:
-            for shard in shards:
-                run_shard(work, shard, notice)
+            with memory_kept():
+                for shard in shards:
+                    run_shard(work, shard, notice)
         else:
             _run_on_workers(parcel or Parcel.of(work), shards, client, notice)
         return progress.failed
@@ -75,7 +76,7 @@ def _run_on_workers(parcel: Parcel, shards: Sequence[int], client: Any, notice: 
             size / 1e9,
         )
     try:
-        shared = client.scatter(parcel, broadcast=True)
+        shared = client.scatter(parcel, broadcast=True, hash=False)  # a hash of the images takes seconds
         tasks = [delayed(_run_on_worker)(shared, shard) for shard in shards]
         for future in as_completed(client.compute(tasks)):
             done: Done = future.result()
