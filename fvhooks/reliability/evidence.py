@@ -14,6 +14,7 @@ from fvhooks.metrics.paths import COORDINATES, coordinates, standardized_ranks
 from fvhooks.reliability.cohorts import Cohort, choose_cohort
 from fvhooks.reliability.findings import FLOORS
 from fvhooks.reliability.judging import Judge
+from fvhooks.reliability.natural import Natural
 from fvhooks.reliability.variants import VARIANTS, vary
 from fvhooks.store.reading import Store
 from fvhooks.units import LOGITS, Layout, Unit
@@ -122,6 +123,11 @@ class Evidence:
         return peaks
 
     @cached_property
+    def natural(self) -> Natural:
+        """What real images do at every layer, and what is left of activations held to it."""
+        return Natural(self)
+
+    @cached_property
     def _cohorts(self) -> dict[Unit, Cohort | Exception]:
         found: dict[Unit, Cohort | Exception] = {}
         for unit in self.units:
@@ -192,11 +198,12 @@ class Evidence:
         peaks = np.empty((len(self.units), 1 + len(VARIANTS), self._cast.shape[1]))
         for place, (unit, cast) in enumerate(zip(self.units, self._cast, strict=True)):
             images = torch.cat([cast, *vary(cast, seed=place).values()])
-            batches = [self._peaks_of(unit, batch) for batch in torch.split(images, _BATCH)]
+            batches = [self.peaks_of(unit, batch) for batch in torch.split(images, _BATCH)]
             peaks[place] = np.concatenate(batches).reshape(peaks.shape[1:])
         return peaks
 
-    def _peaks_of(self, unit: Unit, images: torch.Tensor) -> Float[np.ndarray, " image"]:
+    def peaks_of(self, unit: Unit, images: torch.Tensor) -> Float[np.ndarray, " image"]:
+        """The peak activation of a unit in each of some images."""
         activations = self.read(images, [unit.layer])[unit.layer]
         layout = self._layout(unit.layer, activations)
         answers = layout.to_channels(activations)[:, unit.channel]

@@ -1,13 +1,14 @@
-"""Does a picture drive its unit as real images do?
+"""Does a picture drive its unit as hard as real images do, and no harder than pictures of clean networks?
 
-The picture's peak activation beside the peaks of real images of the unit's kind. Both tails count: activation
-far above all of nature is how pictures are made that no real image stands behind, and a picture that leaves
-its unit cold shows something else. What is judged is the picture as made and as saved with 8 bits. Its peak
-after small moves and a crop is reported beside it and takes no part: real images lose activation by those
-too.
+The picture's peak activation beside the peaks of real images. Below, real images of the unit's kind set the
+limit: a picture that leaves its unit cold shows something else. Above, they cannot: pictures are made by
+driving a unit beyond nature, on any network. There the limit is how far pictures of clean networks go. What
+is judged is the picture as made and as saved with 8 bits. Its peak after small moves and a crop is reported
+beside it and takes no part: real images lose activation by those too.
 """
 
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -15,104 +16,135 @@ import xarray as xr
 from fvhooks.errors import MissingInputError
 from fvhooks.metrics.intervals import Interval, percentile_interval
 from fvhooks.reliability.checks import CHECKS
-from fvhooks.reliability.cohorts import Cohort
-from fvhooks.reliability.departures import FEWEST, Band, departure_limit
+from fvhooks.reliability.departures import Band, fresh_departures, upper_limit
+from fvhooks.reliability.drives import Drive, NaturalPeaks
 from fvhooks.reliability.evidence import Evidence
-from fvhooks.reliability.findings import FLOORS, Finding, judge
+from fvhooks.reliability.findings import CONTRADICTED, FLOORS, NOT_CONTRADICTED, Finding, judge
+from fvhooks.reliability.limits import CleanLimit, clean_limit
 from fvhooks.reliability.variants import VARIANTS
 from fvhooks.units import Unit
 
 _DRAWS = 200
 _JUDGED = 2  # as made, and the first variant: saved with 8 bits
+_SAID = {
+    CONTRADICTED: (
+        "colder than real images of its kind",
+        "further beyond nature than pictures of clean networks",
+    ),
+    NOT_CONTRADICTED: (
+        "as strong as real images of its kind",
+        "no further beyond nature than pictures of clean networks",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Both sides of a unit's natural range, each in units of its limit.
+
+    Args:
+        band: of real images of the unit's kind.
+        null: how far fresh ones fall below it.
+        excess: on which ordinary images are at 0 and the highest real image is at 1.
+        far: how far pictures of clean networks go beyond.
+    """
+
+    band: Band
+    null: np.ndarray
+    excess: Drive
+    far: CleanLimit
+
+    @classmethod
+    def fit(cls, natural: NaturalPeaks, far: CleanLimit) -> "_Scale":
+        own, calibration = natural.own[:, None], natural.calibration
+        middle, highest = float(np.median(calibration)), float(calibration.max())
+        if not highest > middle:
+            raise MissingInputError("real images all drive it alike: nothing to measure a picture by")
+        return cls(Band.fit(own), fresh_departures(own), Drive(middle, highest), far)
+
+    def below(self, peaks: np.ndarray, band: Band | None = None) -> np.ndarray:
+        """How far below real images of the kind; 1 at what 95 % of them stay above."""
+        # the limit is that of all images: it says how far real ones depart, and is no measure of this picture
+        band = band or self.band
+        return band.departure(np.minimum(peaks, band.middle[0])[..., None]) / upper_limit(self.null)
+
+    def __call__(self, peaks: np.ndarray, band: Band | None = None) -> np.ndarray:
+        """1 at either limit; NaN stays NaN."""
+        return np.asarray(np.fmax(self.below(peaks, band), self.excess(peaks) / self.far.value) + 0 * peaks)
+
+    def chance(self, value: Interval, *, above: bool) -> dict[str, Any]:
+        """How far pictures go where nothing is wrong, for the correction for many questions."""
+        if above:
+            return {"p_value": self.far.p_value(value.value * self.far.value)}
+        return {"null": self.null / upper_limit(self.null)}
 
 
 @CHECKS.register("activation_gap")
 class ActivationGap:
-    """Departure of a picture's peak activation from the peaks of real images of the unit's kind."""
+    """How far outside its two limits a picture's peak activation lies."""
 
-    family: ClassVar[Literal["off_path", "tampered"]] = "off_path"
+    family: ClassVar[Literal["off_path", "tampered"]] = "tampered"
     question: ClassVar[str] = (
-        "Does the picture drive its unit as strongly as real images of the unit's kind do?"
+        "Does the picture drive its unit as hard as real images, and no harder than on clean networks?"
     )
 
     def __call__(self, unit: Unit, evidence: Evidence) -> Finding:
-        """The departure of the unit's pictures, their median."""
-        if unit.position is not None:
-            raise MissingInputError(
-                f"a store keeps the peak of a whole channel, nothing to compare {unit.id!r} with"
-            )
-        cohort = evidence.cohort(unit)
-        if len(cohort.own) < FEWEST:
-            found = f"{len(cohort.own)} {cohort.described} in the calibration split"
-            raise MissingInputError(f"{found}, {FEWEST} are needed; collect more images")
-        natural = _natural_peaks(unit, cohort, evidence)
-        if not natural["own"].any():
-            raise MissingInputError(f"{unit.id} is silent on all of {len(natural['own'])} {cohort.described}")
-        return _finding(unit, evidence, natural)
+        """The unit's pictures, their median; the interval draws real images of its kind again."""
+        natural, seeds, peaks = NaturalPeaks.of(unit, evidence), evidence.seeds, evidence.peaks(unit)
+        scale = _Scale.fit(natural, clean_limit("activation_gap"))
+        found, held = scale(peaks), scale(natural.held)
+        value = _value(natural, peaks[:_JUDGED, :seeds], scale)
+        floors = dict(zip(FLOORS, found[0, seeds:].tolist(), strict=True))
+        verdict, rule = judge(value, 1.0, floors)
+        above = bool(np.median(peaks[0, :seeds]) > scale.band.middle[0])
+        rule = _SAID[verdict][above] if verdict in _SAID else rule
+        return Finding(
+            verdict,
+            f"{rule}; {_numbers(natural, scale, peaks[:, :seeds])}; upper limit: {scale.far.origin}",
+            value,
+            1.0,
+            {"real": float(np.median(held)) if len(held) else np.nan} | floors,
+            float((held > 1).mean()) if len(held) else np.nan,
+            _details(peaks, natural, scale, seeds),
+            f"below: real images of the unit's kind; above: {scale.far.origin}",
+            **scale.chance(value, above=above),
+        )
 
 
-def _natural_peaks(unit: Unit, cohort: Cohort, evidence: Evidence) -> dict[str, np.ndarray]:
-    """The peaks of the unit's own and held-out images, and of all."""
-    peaks = evidence.store.of_images(unit.layer).isel(channel=unit.channel).values.astype(float)
-    row = {name: i for i, name in enumerate(evidence.store.images_table.id.values.astype(str).tolist())}
-    parts = {part: peaks[[row[name] for name in getattr(cohort, part)]] for part in ("own", "held")}
-    parts = {part: values[np.isfinite(values)] for part, values in parts.items()}
-    return parts | {"all": peaks[np.isfinite(peaks)]}
-
-
-def _finding(unit: Unit, evidence: Evidence, natural: dict[str, np.ndarray]) -> Finding:
-    own, seeds = natural["own"][:, None], evidence.seeds
-    band, limit = Band.fit(own), departure_limit(own)
-    peaks = evidence.peaks(unit)
-    departures, held = band.departure(peaks[..., None]), band.departure(natural["held"][:, None])
-    value = _value(own, peaks[:_JUDGED, :seeds])
-    floors = dict(zip(FLOORS, departures[0, seeds:].tolist(), strict=True))
-    verdict, rule = judge(value, limit, floors)
-    peak, strongest = float(np.median(peaks[0, :seeds])), natural["all"].max()
-    below = float((natural["all"] < peak).mean())
-    reason = (
-        f"{rule}; peak {peak:.3g}, real images of its kind {band.low[0]:.3g} to {band.high[0]:.3g}, "
-        f"above {below:.1%} of all {len(natural['all'])}, whose highest is {strongest:.3g}; "
-        f"{_kept(peaks[:, :seeds])}"
-    )
-    controls = {"real": float(np.median(held)) if len(held) else np.nan} | floors
-    alarms = float((held > limit).mean()) if len(held) else np.nan
-    return Finding(
-        verdict,
-        reason,
-        value,
-        limit,
-        controls,
-        alarms,
-        _details(peaks, natural["all"], seeds).assign(gap_departure=("seed", departures[0, :seeds])),
-    )
-
-
-def _value(own: np.ndarray, peaks: np.ndarray) -> Interval:
-    """The median departure over seeds; the interval draws real images again."""
-    rng = np.random.default_rng(0)
-    bands = [Band.fit(own[rng.integers(len(own), size=len(own))]) for _ in range(_DRAWS)]
-    spans = []
-    for variant in peaks[..., None]:
-        drawn = [float(np.median(band.departure(variant))) for band in bands]
-        spans.append(percentile_interval(float(np.median(Band.fit(own).departure(variant))), drawn))
+def _value(natural: NaturalPeaks, peaks: np.ndarray, scale: _Scale) -> Interval:
+    """The median over seeds, and the ends over what is judged."""
+    rng, own = np.random.default_rng(0), natural.own
+    bands = [Band.fit(own[rng.integers(len(own), size=len(own))][:, None]) for _ in range(_DRAWS)]
+    spans = [
+        percentile_interval(float(np.median(scale(v))), [float(np.median(scale(v, band))) for band in bands])
+        for v in peaks
+    ]
     return Interval(spans[0].value, min(s.low for s in spans), max(s.high for s in spans))
 
 
-def _kept(peaks: np.ndarray) -> str:
-    """What small moves and a crop leave of the pictures' activation."""
-    moved = np.median(peaks[_JUDGED:], axis=1)
-    return f"{moved.min():.3g} to {moved.max():.3g} when moved or cropped"
+def _numbers(natural: NaturalPeaks, scale: _Scale, peaks: np.ndarray) -> str:
+    """The numbers that decided."""
+    peak, strongest = float(np.median(peaks[0])), natural.everything.max()
+    below, moved = float((natural.everything < peak).mean()), np.median(peaks[_JUDGED:], axis=1)
+    return (
+        f"peak {peak:.3g}, real images of its kind {scale.band.low[0]:.3g} to {scale.band.high[0]:.3g}, "
+        f"above {below:.1%} of all {len(natural.everything)}, whose highest is {strongest:.3g}; "
+        f"{moved.min():.3g} to {moved.max():.3g} when moved or cropped"
+    )
 
 
-def _details(peaks: np.ndarray, natural: np.ndarray, seeds: int) -> xr.Dataset:
-    middle = np.median(natural)
-    spread = 1.4826 * np.median(np.abs(natural - middle))
-    own, strongest = peaks[0, :seeds], natural.max()
+def _details(peaks: np.ndarray, natural: NaturalPeaks, scale: _Scale, seeds: int) -> xr.Dataset:
+    every, own = natural.everything, peaks[0, :seeds]
+    middle, strongest = np.median(every), every.max()
+    spread = 1.4826 * np.median(np.abs(every - middle))
     unknown = np.full(seeds, np.nan)
     return xr.Dataset(
         {
-            "gap_percentile": ("seed", (natural[None] < own[:, None]).mean(1)),
+            "gap_departure": ("seed", scale.band.departure(own[:, None])),
+            "gap_below": ("seed", scale.below(own)),
+            "gap_excess": ("seed", scale.excess(own)),
+            "gap_excess_varied": (("variant", "seed"), scale.excess(peaks[1:, :seeds])),
+            "gap_percentile": ("seed", (every[None] < own[:, None]).mean(1)),
             "gap_ratio": ("seed", own / strongest if strongest > 0 else unknown),
             "gap_robust_z": ("seed", (own - middle) / spread if spread > 0 else unknown),
             "gap_peak_varied": (("variant", "seed"), peaks[1:, :seeds]),
