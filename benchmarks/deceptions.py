@@ -193,7 +193,7 @@ def multiplied(world: World, recipe: str) -> Deception:
 
 
 def silent(world: World, _recipe: str) -> Deception:
-    """Planted is the network's own picture of the first unit, as published; short: more units fire then."""
+    """Planted is the network's own picture of the first unit, as published; the direction is shorter."""
     path = world.cache / f"{world.name}-silent-target.zarr"
     if not path.exists():
         steps = STEPS[world.name]
