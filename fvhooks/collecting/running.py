@@ -19,6 +19,8 @@ from fvhooks.store import schema
 
 _log = logging.getLogger("fvhooks")
 _LARGE = 2**28  # bytes of a data set that is better read by each worker
+_SENDINGS = 3
+_LOST = ("lost dependencies", "already forgotten")  # Dask's words where a worker dies with the last copy
 
 
 def run(
@@ -65,7 +67,7 @@ def run(
 
 def _run_on_workers(parcel: Parcel, shards: Sequence[int], client: Any, notice: Any) -> None:  # noqa: ANN401
     """The model travels once to each worker; whoever finishes a shard has already written it."""
-    from distributed import CancelledError, KilledWorker, as_completed  # noqa: PLC0415 - there, as the client is
+    from distributed import CancelledError, KilledWorker  # noqa: PLC0415 - there, as the client is
     from distributed.comm import CommClosedError  # noqa: PLC0415 - an optional package
 
     size = bytes_to_send(parcel.source)
@@ -75,12 +77,13 @@ def _run_on_workers(parcel: Parcel, shards: Sequence[int], client: Any, notice: 
             "in a Zarr array, and let the data set hold their paths.",
             size / 1e9,
         )
+    left = list(shards)
     try:
-        shared = client.scatter(parcel, broadcast=True, hash=False)  # a hash of the images takes seconds
-        tasks = [delayed(_run_on_worker)(shared, shard) for shard in shards]
-        for future in as_completed(client.compute(tasks)):
-            done: Done = future.result()
-            notice(done.images, done.failed, done.written)
+        for more in reversed(range(_SENDINGS)):
+            left = _send(parcel, left, client, notice, again=more > 0)
+            if not left:
+                return
+            _log.warning("The worker died that the model was on; it is sent again.")
     except (KilledWorker, CancelledError, CommClosedError, TimeoutError) as error:
         said = " ".join(str(error).split())
         raise WorkerError(
@@ -88,6 +91,28 @@ def _run_on_workers(parcel: Parcel, shards: Sequence[int], client: Any, notice: 
             "done is kept: collect again with the same arguments. Where they died for lack of memory, give "
             "each more of it, fewer threads, or a smaller batch_size."
         ) from error
+
+
+def _send(parcel: Parcel, shards: Sequence[int], client: Any, notice: Any, *, again: bool) -> list[int]:  # noqa: ANN401
+    """Send the work and run shards; gives those lost with its last copy, where it may be sent again.
+
+    Dask drops copies that no task waits for at the time, and makes no other when the last is lost.
+    """
+    from distributed import CancelledError, as_completed  # noqa: PLC0415 - there, as the client is
+
+    shared = client.scatter(parcel, broadcast=True, hash=False)  # a hash of the images takes seconds
+    futures = client.compute([delayed(_run_on_worker)(shared, shard) for shard in shards])
+    shard_of, lost = dict(zip(futures, shards, strict=True)), []
+    for future in as_completed(futures):
+        try:
+            done: Done = future.result()
+        except CancelledError as error:
+            if not again or getattr(error, "reason", "") not in _LOST:
+                raise
+            lost.append(shard_of[future])
+            continue
+        notice(done.images, done.failed, done.written)
+    return lost
 
 
 def _run_on_worker(parcel: Parcel, shard: int) -> Done:

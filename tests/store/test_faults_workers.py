@@ -57,13 +57,14 @@ def redone(folder: Path) -> int:
     return sum(count - 1 for count in Counter(item for item, _ in reads(folder)).values())
 
 
-def test_a_worker_that_dies_in_a_task_is_made_up_for(
-    hooked, watched, collect, path, values, same, tmp_path
+@pytest.mark.parametrize("workers", [1, 2], ids=["the only one", "one of two"])
+def test_a_worker_that_dies_in_a_task_is_made_up_for(  # noqa: PLR0917 - fixtures
+    hooked, watched, collect, path, values, same, tmp_path, workers
 ) -> None:
     watched.fatal = int(values(path)["images/index"][55])
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", local_directory=str(tmp_path)
+            n_workers=workers, threads_per_worker=1, dashboard_address=":0", local_directory=str(tmp_path)
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
