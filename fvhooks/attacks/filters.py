@@ -62,7 +62,8 @@ def silent_units(
         images: at least 32 real images in the model's own input space, as a tensor or batches: those on which
             the units are silent; the first batch is what the picture is compared with. Leave out the images
             that the attack is then judged by.
-        direction: length of the planted direction, in lengths of the unit's own filter.
+        direction: length of the planted direction, in lengths of the unit's own filter. The longer it is, the
+            more alike are the pictures of units that fire, and the fewer of them do.
         scale: length of the planted filter, in lengths of the unit's own.
         margin: how far above the highest response to `images` a unit begins to fire, in distances from the
             mean of their responses to the highest. With 0 a fresh image fires a unit with probability
