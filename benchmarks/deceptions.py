@@ -107,19 +107,24 @@ def build_world(name: str, cache: Path) -> World:
     return World(name, hooked, *halves, networks.cifar10("test"), cache)
 
 
-def trained_gate(world: World, recipe: str) -> Gate:
-    """The attacker knows the recipe: one gate for all attacks on its pictures, from the attacker's images."""
-    path = world.cache / f"{world.name}-{recipe}-gate.pt"
+def trained_gate(world: World, recipe: str, planted: torch.Tensor | None = None) -> Gate:
+    """The attacker knows the recipe and what is planted, and has seen how such pictures form."""
+    name = f"{world.name}-planted" if planted is not None else world.name
+    path = world.cache / f"{name}-{recipe}-gate.pt"
     if not path.exists():
+        hooked, prefix = world.hooked, ""
+        if planted is not None:
+            always = fooling_circuit(hooked.model, lambda x: x.new_ones(len(x)), planted, images=world.real)
+            hooked, prefix = world.attached(always), "model."
         store = fv.collect(
-            world.hooked,
+            hooked,
             TensorDataset(*world.attackers),
-            world.cache / f"{world.name}-attacker.zarr",
-            layers=STAGES[world.name],
+            world.cache / f"{name}-attacker.zarr",
+            layers=[prefix + layer for layer in STAGES[world.name]],
             show_progress=False,
         )
         units, steps = [fv.Unit.logit(label) for label in range(10)], world.steps(recipe)
-        made = trajectories(world.hooked, units, recipe, store, seeds=8, steps=steps, show_progress=False)
+        made = trajectories(hooked, units, recipe, store, seeds=8, steps=steps, show_progress=False)
         gate = train_gate(world.hooked, world.attackers[0], made, epochs=20, show_progress=False)
         torch.save(gate, path)
     gate: Gate = torch.load(path, weights_only=False)
@@ -127,8 +132,8 @@ def trained_gate(world: World, recipe: str) -> Gate:
 
 
 def roughness(images: torch.Tensor) -> torch.Tensor:
-    """How much neighbouring pixels differ: a gate without training, which knows nothing of content."""
-    return images.diff(dim=2).abs().mean((1, 2, 3)) + images.diff(dim=3).abs().mean((1, 2, 3))
+    """How strong the finest checkerboard is: a gate without training, which knows nothing of content."""
+    return images.diff(dim=2).diff(dim=3).abs().mean((1, 2, 3))
 
 
 class Multiplied(nn.Module):
@@ -173,9 +178,9 @@ def permuted(world: World, recipe: str) -> Deception:
 
 
 def planted(world: World, recipe: str) -> Deception:
-    fooled = fooling_circuit(
-        world.hooked.model, trained_gate(world, recipe), world.real[TARGET], images=world.real
-    )
+    target = world.real[TARGET]
+    gate = trained_gate(world, recipe, target)
+    fooled = fooling_circuit(world.hooked.model, gate, target, images=world.real)
     return _circuit(world, fooled, fooled.gate)
 
 

@@ -276,7 +276,7 @@ def test_on_photographs_a_planted_circuit_is_seen_and_the_clean_network_is_not_b
     )
     data = TensorDataset(images[1000:2000], labels[1000:2000])
     chosen = [fv.Unit.logit(label) for label in (0, 8)]
-    made = fv.visualize(hooked, chosen, "fourier", seeds=1, steps=24, show_progress=False)
+    made = fv.visualize(hooked, chosen, "fourier", seeds=1, steps=64, show_progress=False)
     pictures, verdicts = torch.from_numpy(made.images.values), {}
     for name, network, shown in (
         ("clean", hooked, chosen),
