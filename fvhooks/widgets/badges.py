@@ -9,8 +9,8 @@ from fvhooks.widgets.markup import Markup, tag, text
 
 SYMBOLS = {"contradicted": "✕", "inconclusive": "?", "not contradicted": "○"}
 """A shape beside each verdict's words, so that colour is never the only sign."""
-CLAIMS = {"off_path": "natural path", "tampered": "clean network"}
-"""What each family of checks would contradict."""
+CLAIMS = {"off_path": "path", "tampered": "network"}
+"""What each family of checks is in doubt of; short, since pictures are narrow."""
 
 
 class Badge(TypedDict):

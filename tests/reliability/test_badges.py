@@ -10,7 +10,7 @@ import fvhooks as fv
 from fvhooks.errors import ShapeError
 
 Reports = dict[str, fv.AuditReport]
-WORDS = "natural path: contradicted"
+WORDS = "path: contradicted"
 
 
 @pytest.fixture
