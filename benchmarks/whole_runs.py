@@ -29,7 +29,7 @@ class TinyImages:
     def __init__(self, folder: Path, size: int) -> None:
         with np.load(folder / "images" / "tiny_imagenet.npz") as file:
             self.bytes, self.offsets = file["data"], file["offsets"]
-            self.targets = file["labels"].astype(np.int64).tolist()
+            self.targets = file["y"].astype(np.int64).tolist()
         self.size = size
 
     def __len__(self) -> int:
