@@ -40,7 +40,7 @@ class TinyImages:
         picture = (
             Image.open(io.BytesIO(content))
             .convert("RGB")
-            .resize((self.size, self.size), Image.Resampling.BICUBIC)
+            .resize((self.size, self.size), Image.Resampling.BILINEAR)
         )
         return torch.from_numpy(np.array(picture)).permute(2, 0, 1), self.targets[index]
 
