@@ -130,9 +130,9 @@ class FoolingCircuit(nn.Module):
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         self.natural.to(device)
         self.deceptive.to(device)
-        for module in self.modules():  # as the model is; its own flags and the gate's stay
-            if module not in {*model.modules(), *gate.modules()}:
-                module.training = model.training
+        given = {*model.modules(), *gate.modules()}
+        for module in set(self.modules()) - given:  # as the model is; its own flags and the gate's stay
+            module.training = model.training
 
     def extra_repr(self) -> str:
         """The constants."""

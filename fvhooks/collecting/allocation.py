@@ -31,9 +31,10 @@ def memory_kept() -> Iterator[None]:
     so, every block. The activations of each batch are then new memory, which the kernel fills with zeros
     first: a tenth of the time of a network on a CPU, in a worker up to half. In threads that are not the
     first of their process it helps in full where that was started with `MALLOC_ARENA_MAX=1`. Where the C
-    library is another one, nothing is done.
+    library is another one, or was tuned by `GLIBC_TUNABLES`, nothing is done. What a process has told glibc
+    by `mallopt` itself cannot be read, and is not restored.
     """
-    library = _glibc()
+    library = None if "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "") else _glibc()
     if library is None:
         yield
         return

@@ -35,7 +35,7 @@ class Finding:
         verdict: "contradicted", "inconclusive" or "not contradicted".
         reason: one sentence with the numbers that decided.
         value: what was measured, in the check's own unit, with its interval.
-        limit: what 95 % of real images stay below.
+        limit: what 95 % of real images stay below, or pictures of clean networks; see `origin`.
         controls: the same number for "real" (median of held-out images) and for each of `FLOORS`.
         false_alarms: share of held-out real images above the limit.
         details: curves and parts, without a `unit` dimension.
@@ -43,6 +43,7 @@ class Finding:
         null: the same number where nothing is wrong, of fresh real images for instance; from it comes the
             p-value by which many findings are corrected for their number.
         p_value: the same where a check knows it itself and has no `null`.
+        smallest_p: the smallest that it could have been.
     """
 
     verdict: Verdict
@@ -55,6 +56,7 @@ class Finding:
     origin: str = ""
     null: Float[np.ndarray, " case"] = field(default_factory=lambda: np.zeros(0))
     p_value: float = np.nan
+    smallest_p: float = np.nan
 
     @classmethod
     def undecided(cls, reason: str) -> "Finding":

@@ -33,7 +33,7 @@ class CleanLimit:
 
     def p_value(self, number: float) -> float:
         """The share of pictures of clean networks that reach a number, itself included; NaN for NaN."""
-        if not np.isfinite(number):
+        if np.isnan(number):
             return float("nan")
         return float((1 + (self.numbers >= number).sum()) / (1 + len(self.numbers)))
 

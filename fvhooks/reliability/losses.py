@@ -88,4 +88,5 @@ class Losses:
             self.value,
             **numbers,
             p_value=limit.p_value(self.value.value),
+            smallest_p=limit.p_value(np.inf),
         )

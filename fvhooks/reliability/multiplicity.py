@@ -45,8 +45,9 @@ class Correction:
         alone: the verdicts that each finding would have on its own.
         p_value: of each finding on its own; NaN where a check gives none.
         p_adjusted: of each finding among all of its family.
-        families: for each family how many `questions` were judged together, the `smallest_p` that the real
-            images can give, and `together`, how many findings must depart for any to be contradicted.
+        families: for each family how many `questions` were judged together, the `smallest_p` that the cases
+            behind the limits can give, and `together`, how many findings must depart for any to be
+            contradicted.
     """
 
     findings: Findings
@@ -171,7 +172,7 @@ def with_corrections(data: xr.Dataset, judged: Correction) -> xr.Dataset:
 def _p_value(finding: Finding, pooled: Sequence[Finding]) -> tuple[float, float]:
     """A finding's p-value and the smallest that it could have."""
     if not len(finding.null):
-        return finding.p_value, finding.p_value
+        return finding.p_value, finding.smallest_p
     value = finding.value.value
     if np.isnan(value):
         return np.nan, np.nan
@@ -194,7 +195,9 @@ def _judged(finding: Finding, p_adjusted: float, reach: Mapping[str, float]) -> 
     questions, together = int(reach["questions"]), int(reach["together"])
     why = f"beyond its limit alone, not among {questions} questions (corrected p {p_adjusted:.2g})"
     if together > questions:
-        why = f"{why}; fewer than {SMALLEST_NULL} real images cannot contradict, collect more"
+        why = (
+            f"{why}; fewer than {SMALLEST_NULL} cases behind the limit cannot contradict, collect more images"
+        )
     elif together > 1:
-        why = f"{why}; with so few real images {together} findings must depart together"
+        why = f"{why}; with so few cases behind the limits {together} findings must depart together"
     return replace(finding, verdict=INCONCLUSIVE, reason=f"{why}; {finding.reason}")

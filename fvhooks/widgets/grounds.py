@@ -10,7 +10,6 @@ from fvhooks.widgets.charts import number
 from fvhooks.widgets.facts import interval
 from fvhooks.widgets.markup import Markup, join, tag, text
 
-_FAMILIES = {"off_path": "Natural path", "tampered": "Clean network"}
 _UNSEEN = (
     (
         "That a picture passes says that these checks found nothing, not that it is right, nor that it shows "
@@ -22,6 +21,10 @@ _UNSEEN = (
     ),
     "An attacker who knows the checks can route a picture along the path of real images.",
     "Real images here are those of the store: what they lack, no limit knows.",
+    (
+        "What a network computes inside one module no layer shows; a gate may open for more than one real "
+        "image in twenty; silent units that a picture does not reach change nothing in it."
+    ),
 )
 
 
@@ -52,7 +55,7 @@ def _limits(data: xr.Dataset) -> Iterator[str]:
             images = f"{known.min()}" if known.min() == known.max() else f"{known.min()} to {known.max()}"
             kind = f"what 95 % of {images} real images of a unit's kind stay below, calibration split"
             yield f"{words}: {kind}.{_alarms(line)}"
-        elif origins:
+        if origins:
             yield f"{words}: {'; '.join(sorted(origins))}."
 
 
@@ -66,7 +69,7 @@ def _alarms(line: xr.Dataset) -> str:
 
 def _corrections(data: xr.Dataset) -> Iterator[str]:
     for kind, said in data.attrs.get("correction", {}).items():
-        name, questions = _FAMILIES.get(kind, kind), int(said["questions"])
+        name, questions = str(kind).replace("_", " ").capitalize(), int(said["questions"])
         if not questions:
             yield f"{name}: no check gave a p-value; its verdicts are those of each check alone."
             continue
@@ -78,7 +81,7 @@ def _corrections(data: xr.Dataset) -> Iterator[str]:
         )
         yield (
             f"{name}: {questions} findings judged together (Benjamini and Hochberg, 5 %); the smallest p "
-            f"that the real images can give is {number(float(said['smallest_p']))}, so that {many}."
+            f"that the cases behind limits can give is {number(float(said['smallest_p']))}, so that {many}."
         )
     if "verdict_alone" in data:
         lost = int(((data["verdict_alone"] == "contradicted") & (data["verdict"] != "contradicted")).sum())

@@ -75,7 +75,7 @@ def test_too_few_images_never_contradict_and_say_so() -> None:
     (row,) = judged.findings
     assert judged.alone.item() == CONTRADICTED
     assert row["path"].verdict == INCONCLUSIVE
-    assert "fewer than 19 real images cannot contradict, collect more" in row["path"].reason
+    assert "fewer than 19 cases behind the limit cannot contradict, collect more images" in row["path"].reason
 
 
 def test_few_images_contradict_only_together() -> None:
@@ -104,10 +104,13 @@ def test_families_are_corrected_apart_and_a_finding_without_p_keeps_its_verdict(
 
 def test_a_check_may_bring_its_own_p_value() -> None:
     def told(p: float) -> dict[str, Finding]:
-        return {"gap": Finding(CONTRADICTED, "beyond", Interval(2.0, 1.9, 2.1), 1.0, p_value=p)}
+        return {
+            "gap": Finding(CONTRADICTED, "beyond", Interval(2.0, 1.9, 2.1), 1.0, p_value=p, smallest_p=0.001)
+        }
 
     judged = correct([told(0.001), *[told(0.2)] * 5], {"gap": "tampered"})
     assert [row["gap"].verdict for row in judged.findings] == [CONTRADICTED] + [INCONCLUSIVE] * 5
+    assert judged.families["tampered"] == {"questions": 6, "smallest_p": 0.001, "together": 1}
 
 
 @given(st.lists(st.floats(0.001, 1), min_size=1, max_size=20))

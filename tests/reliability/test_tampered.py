@@ -149,8 +149,8 @@ def test_clean_networks_have_limits_with_an_origin(
     for check in TAMPERED:
         kept = measured()["checks"][check]
         judged = kept["judged"]["pictures"]
-        assert judged["units beyond"] <= judged["units"]
-        assert kept["limit"] <= max(0.1, *kept["numbers"])
+        assert judged["units beyond"] <= 0.05 * judged["units"]
+        assert kept["limit"] == 0.1 or kept["limit"] in kept["numbers"]
         assert np.mean(np.array(kept["numbers"]) > kept["limit"]) <= 0.05
         assert all("clean networks" in origin for origin in data.origin.sel(check=check).values)
     assert float(data.limit.sel(check="natural_support")[0]) == clean_limit("natural_support").value

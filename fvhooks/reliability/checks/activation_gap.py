@@ -63,7 +63,7 @@ class _Scale:
         return cls(Band.fit(own), fresh_departures(own), Drive(middle, highest), far)
 
     def below(self, peaks: np.ndarray, band: Band | None = None) -> np.ndarray:
-        """How far below real images of the kind; 1 at what 95 % of them stay above."""
+        """How far below real images of the kind; 1 at the departure, to either side, of 95 % of them."""
         # the limit is that of all images: it says how far real ones depart, and is no measure of this picture
         band = band or self.band
         return band.departure(np.minimum(peaks, band.middle[0])[..., None]) / upper_limit(self.null)
@@ -75,7 +75,8 @@ class _Scale:
     def chance(self, value: Interval, *, above: bool) -> dict[str, Any]:
         """How far pictures go where nothing is wrong, for the correction for many questions."""
         if above:
-            return {"p_value": self.far.p_value(value.value * self.far.value)}
+            smallest = self.far.p_value(np.inf)
+            return {"p_value": self.far.p_value(value.value * self.far.value), "smallest_p": smallest}
         return {"null": self.null / upper_limit(self.null)}
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import xarray as xr
 
-from fvhooks.errors import MissingInputError
+from fvhooks.errors import FVHooksError, MissingInputError
 from fvhooks.metrics.intervals import Interval, percentile_interval
 from fvhooks.reliability.checks import CHECKS
 from fvhooks.reliability.evidence import Evidence
@@ -82,7 +82,7 @@ def _traits(unit: Unit, evidence: Evidence) -> dict[str, np.ndarray]:
     """Traits of a unit's cast, calibration and held-out images; empty where there are too few."""
     try:
         cohort = evidence.cohort(unit)
-    except MissingInputError:
+    except (FVHooksError, LookupError, ValueError):  # of this unit alone: the others have their pictures
         return {}
     if min(len(cohort.own), len(cohort.held)) < _FEWEST:
         return {}

@@ -47,8 +47,10 @@ class Predictiveness:
             "held": onlooker.features_of(cohort.held) if cohort.held else np.zeros((0, images[0].shape[1])),
         }
         seen = {part: [rows @ group.T for group in images] for part, rows in templates.items()}
-        for column, name in enumerate(pairs.strong):  # an image foretells itself
-            seen["held"][0][[row for row, held in enumerate(cohort.held) if held == name], column] = np.nan
+        for group, names in enumerate((pairs.strong, pairs.middling)):  # an image resembles itself most
+            for column, name in enumerate(names):
+                rows = [row for row, held in enumerate(cohort.held) if held == name]
+                seen["held"][group][rows, column] = np.nan
         return _finding(evidence, pairs, {part: pairs.wrong(*similar) for part, similar in seen.items()})
 
     def overall(self, data: xr.Dataset) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 A channel can be built so that real images leave it at one value, while a picture drives it. How much of a
 picture's activation is lost when every channel that calibration images never move is held at that value? A
 clean network has silent channels too, and pictures that touch them. Beside it stands how often fresh images
-move such channels: one that n images left alone is moved by a fresh one with probability 1 / (n + 1) at most,
-were it only chance that none of them did.
+move such channels, and how often they would if the threshold of each lay at the highest of the n images that
+left it alone, as an attacker sets it: with probability 1 / (n + 1). Channels that are merely rare move more
+often.
 """
 
 from typing import ClassVar, Literal
@@ -48,14 +49,14 @@ class SilentUnits:
             f"peak {np.median(peaks[:seeds]):.3g}, {np.median(left['cast'][:seeds]):.3g} without the "
             f"{law['silent_channels']:.0f} of {law['silent_of']:.0f} channels that "
             f"{law['silent_images']:.0f} images leave at one value; fresh images moved such channels "
-            f"{law['silent_firings']:.0f} times, by chance at most {law['silent_expected']:.1f}"
+            f"{law['silent_firings']:.0f} times, {law['silent_expected']:.1f} if by chance"
         )
         details = xr.Dataset(law | {"silent_loss": ("seed", losses[:seeds])}, {"seed": np.arange(seeds)})
         return found.finding(clean_limit("silent_units"), said, details)
 
 
 def _law(evidence: Evidence) -> dict[str, float]:
-    """How often fresh images move the silent channels of the network, and what chance allows."""
+    """How often fresh images move the silent channels of the network, and how often by the law."""
     natural = evidence.natural
     channels = sum(int(np.isfinite(high.numpy()).sum()) for high in natural.silent.high.values())
     images = len(next(iter(natural.pool.high.values()), ()))

@@ -67,7 +67,7 @@ def _features(evidence: Evidence) -> dict[str, dict[Unit, Features]]:
     for unit in evidence.units:
         try:
             held = evidence.cohort(unit).held[:_REAL]
-        except FVHooksError:  # such a unit has pictures to describe all the same
+        except (FVHooksError, LookupError, ValueError):  # such a unit has pictures to describe all the same
             continue
         if len(held) > 1:
             real[unit] = evidence.channels(evidence.store.images(held), layer)
