@@ -1,6 +1,7 @@
 """Workers of a Dask client give the bits of one process, and one thread at a time runs a model."""
 
 import os
+import re
 import threading
 import time
 
@@ -129,7 +130,7 @@ def test_another_collector_is_told_of(hooked, data, collect, tmp_path, caplog) -
     other.listen()
     assert caplog.text == ""
     collect(hooked, data, store.path, layers=["3"])
-    assert "gave a sign of collecting into this store 0 s ago" in caplog.text
+    assert re.search(r"gave a sign of collecting into this store \d s ago", caplog.text)
 
 
 def test_the_users_thread_count_comes_back(hooked, data, collect, tmp_path) -> None:
