@@ -24,6 +24,7 @@ from fvhooks.reliability import limits
 
 CHECKS = {"natural_support": "support_loss", "silent_units": "silent_loss", "activation_gap": "gap_excess"}
 SETTING, JUDGED = "sets limits", "judged"
+_COMMAND = "python benchmarks/tampered_limits.py"
 SMALLEST = 0.1  # a loss that says nothing, whatever clean networks lose
 OUT = Path(limits.__file__).with_name(limits.FILE)
 Rows = list[dict[str, Any]]
@@ -79,7 +80,7 @@ def write(cache: Path) -> None:
     kept = {
         "origin": f"the largest of {len(setting)} pictures ({recipes}) of {units} units of "
         f"{len(found)} clean networks",
-        "command": "python benchmarks/tampered_limits.py",
+        "command": f"{_COMMAND} measure CACHE {' '.join(found)} && {_COMMAND} write CACHE",
         "networks": {
             name: {"units": len({row["unit"] for row in one["rows"]}), "recipes": list(CLEAN[name].recipes)}
             for name, one in found.items()
