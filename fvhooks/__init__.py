@@ -11,6 +11,8 @@ from fvhooks.hooks import HookedModel, Preprocessing, attach
 from fvhooks.units import Direction, Layout, Unit
 
 if TYPE_CHECKING:
+    from fvhooks.circuits.attribution import attribution_graph
+    from fvhooks.circuits.graphs import AttributionGraph
     from fvhooks.collecting.collection import collect
     from fvhooks.explanations import Explanation, explain
     from fvhooks.relevance.ranking import top_units
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY: dict[str, str] = {
+    "AttributionGraph": "fvhooks.circuits.graphs",
     "AuditReport": "fvhooks.reliability.audits",
     "Explanation": "fvhooks.explanations",
     "ImageSet": "fvhooks.synthesis.sets",
@@ -33,6 +36,7 @@ _LAZY: dict[str, str] = {
     "UnitCards": "fvhooks.unit_cards",
     "Visualizations": "fvhooks.synthesis.visualizations",
     "as_visualizations": "fvhooks.synthesis.visualizations",
+    "attribution_graph": "fvhooks.circuits.attribution",
     "audit": "fvhooks.reliability.audits",
     "cards": "fvhooks.unit_cards",
     "collect": "fvhooks.collecting.collection",
@@ -45,6 +49,7 @@ _LAZY: dict[str, str] = {
 }
 
 __all__ = [
+    "AttributionGraph",
     "AuditReport",
     "Direction",
     "Explanation",
@@ -59,6 +64,7 @@ __all__ = [
     "Visualizations",
     "as_visualizations",
     "attach",
+    "attribution_graph",
     "audit",
     "cards",
     "collect",
@@ -72,7 +78,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
-    if name in ("attacks", "relevance"):  # modules, used as fvhooks.relevance.FlowLRP
+    if name in ("attacks", "circuits", "relevance"):  # modules, used as fvhooks.relevance.FlowLRP
         return import_module(f"fvhooks.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)

@@ -24,10 +24,10 @@ from fvhooks.relevance.inputs import (
 )
 from fvhooks.relevance.ranking import channel_sums, check_count, strongest
 from fvhooks.results import Result
+from fvhooks.store.examples import real_images
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.running.rendering import visualize
 from fvhooks.synthesis.visualizations import Visualizations, unit_coordinates
-from fvhooks.unit_cards import real_images
 from fvhooks.units import LOGITS, Layout, Unit
 
 

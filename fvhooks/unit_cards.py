@@ -1,51 +1,24 @@
 """Cards: what a unit looks for, beside the real images that move it and what an audit says."""
 
-from collections.abc import Iterator
-from typing import Any, ClassVar, NoReturn, Protocol, runtime_checkable
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
-import torch
 import xarray as xr
 
-from fvhooks.errors import MissingInputError, ShapeError
-from fvhooks.images import as_bytes, as_images
+from fvhooks.errors import ShapeError
+from fvhooks.images import as_bytes
 from fvhooks.results import Result
+from fvhooks.store.examples import Statistics, real_images, units_of
 from fvhooks.synthesis.visualizations import Visualizations
-from fvhooks.units import Layout, Unit
+from fvhooks.units import Unit
 
 BINS = 40
-THUMB = 96
-"""The longest side of a top image on a card, in pixels."""
-
-_UNLABELLED = "-1"
 _AUDITED = ("verdict", "value", "low", "high", "limit", "reason", "family", "family_verdict")
 _BROKEN = "The recipe gave no numbers for parts of these pictures; they are shown in black."
 _NO_STORE = "No store was given, so that nothing natural stands beside the pictures."
-_NO_IMAGES = "No data set is attached to the store: its top images are named, not shown."
 _NO_DIRECTIONS = "The store keeps no statistics of directions."
 _TOP_ALONE = "The store keeps the strongest images of each channel alone (keep='top'), no histogram of all."
 _ANYWHERE = "The picture is of one position; natural peaks are those of the channel at any position."
-
-
-@runtime_checkable
-class Statistics(Protocol):
-    """What a card asks of a store."""
-
-    def __getitem__(self, layer: str) -> xr.Dataset:
-        """The statistics of one layer: `peak` (image, channel)."""
-        ...
-
-    def layout(self, layer: str) -> Layout:
-        """How the activations of a layer are laid out."""
-        ...
-
-    def top_images(self, unit: Unit, k: int = 9) -> xr.Dataset:
-        """The images with the highest peaks: `id`, `value`, `position`, `label` (top)."""
-        ...
-
-    def images(self, ids: Any) -> Any:  # noqa: ANN401 - ids as the data set gives them
-        """The pictures of the ids, `image rgb y x`."""
-        ...
 
 
 class UnitCards(Result):
@@ -126,12 +99,6 @@ def _own(vis: xr.Dataset, report: Result | None) -> np.ndarray:
     return blank
 
 
-def _units(data: xr.Dataset) -> Iterator[tuple[int, Unit | None]]:
-    """Each unit by its place; None for a direction, of which a store knows nothing."""
-    for index, (name, channel) in enumerate(zip(data["unit"].values, data["channel"].values, strict=True)):
-        yield index, Unit.parse(str(name)) if channel >= 0 else None
-
-
 def _natural(store: Statistics, data: xr.Dataset) -> dict[str, Any]:
     """Histograms of the peaks of real images, and the share of them that a picture exceeds."""
     own, count = data["own"].values, data.sizes["unit"]
@@ -167,57 +134,10 @@ def _natural(store: Statistics, data: xr.Dataset) -> dict[str, Any]:
 
 def _by_layer(data: xr.Dataset) -> dict[str, list[tuple[int, Unit]]]:
     layers: dict[str, list[tuple[int, Unit]]] = {}
-    for index, unit in _units(data):
+    for index, unit in units_of(data):
         if unit is not None:
             layers.setdefault(unit.layer, []).append((index, unit))
     return layers
-
-
-def real_images(store: Statistics, data: xr.Dataset, top: int) -> dict[str, Any]:
-    """The real images that move each unit most, where in them, and how large a cell of the grid is."""
-    count = data.sizes["unit"]
-    numbers = {name: np.full((count, top), np.nan) for name in ("top_value", "top_y", "top_x")}
-    words = {name: np.full((count, top), "", dtype=object) for name in ("top_id", "top_label")}
-    cells, notes = np.full((2, count), np.nan), data["note"].values.copy()
-    thumbs: dict[int, np.ndarray] = {}
-    for index, unit in _units(data):
-        if unit is None:
-            continue
-        found, layout = store.top_images(Unit(unit.layer, unit.channel), k=top), store.layout(unit.layer)
-        size = found.sizes["top"]
-        numbers["top_value"][index, :size] = found["value"].values
-        for place, name in ((0, "top_y"), (1, "top_x")):
-            centres = [layout.centre(int(position)) for position in found["position"].values]
-            numbers[name][index, :size] = [np.nan if centre is None else centre[place] for centre in centres]
-        words["top_id"][index, :size] = [str(value) for value in found["id"].values]
-        if "label" in found:
-            labels = [str(value) for value in found["label"].values]
-            words["top_label"][index, :size] = ["" if label == _UNLABELLED else label for label in labels]
-        cells[:, index] = 1 / layout.grid[0], 1 / layout.grid[1]
-        try:
-            thumbs[index] = _thumbnails(store.images(found["id"].values))
-        except MissingInputError:
-            notes[index] = f"{notes[index]} {_NO_IMAGES}".strip()
-    arrays: dict[str, Any] = {name: (("unit", "top"), values) for name, values in (numbers | words).items()}
-    if thumbs:
-        arrays["top_image"] = ("unit", "top", "rgb", "ty", "tx"), _stack(thumbs, count, top)
-    return arrays | {"cell_y": ("unit", cells[0]), "cell_x": ("unit", cells[1]), "note": ("unit", notes)}
-
-
-def _thumbnails(images: Any) -> np.ndarray:  # noqa: ANN401 - images as `as_images` takes them
-    pictures = as_images(images)
-    height, width = pictures.shape[-2:]
-    shrink = min(1.0, THUMB / max(height, width))
-    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
-    small = torch.nn.functional.interpolate(pictures, size=size, mode="bilinear", antialias=True)
-    return as_bytes(small.numpy())
-
-
-def _stack(thumbs: dict[int, np.ndarray], units: int, top: int) -> np.ndarray:
-    stacked = np.zeros((units, top, *next(iter(thumbs.values())).shape[1:]), np.uint8)
-    for index, pictures in thumbs.items():
-        stacked[index, : len(pictures)] = pictures
-    return stacked
 
 
 def _check_same_pictures(vis: Visualizations, report: xr.Dataset) -> None:

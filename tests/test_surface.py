@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 import fvhooks as fv
+from fvhooks import attacks, circuits, wiring
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ast.parse(Path(fv.__file__).read_text(encoding="utf-8"))
@@ -59,6 +60,15 @@ def test_every_public_name_has_its_place_on_the_api_page() -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     documented = re.findall(r"^::: fvhooks\.(\w+)$", page, re.MULTILINE)
     assert sorted(documented) == fv.__all__
+
+
+@pytest.mark.parametrize("module", [attacks, circuits, wiring], ids=lambda module: module.__name__)
+def test_every_name_of_a_public_module_has_its_place_on_the_api_page(module: ModuleType) -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    name = re.escape(module.__name__)
+    documented = re.findall(rf"^::: {name}\.(\w+)$", page, re.MULTILINE)
+    elsewhere = set(re.findall(r"^::: fvhooks\.(\w+)$", page, re.MULTILINE))
+    assert sorted(documented) == sorted(set(module.__all__) - elsewhere)
 
 
 def test_the_version_is_the_packages_and_the_changelogs() -> None:

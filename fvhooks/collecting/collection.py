@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from tqdm.auto import tqdm
 
 from fvhooks.collecting.folding import fold
+from fvhooks.collecting.folding_votes import fold_votes
 from fvhooks.collecting.heartbeats import forget_signs
 from fvhooks.collecting.parcels import Parcel
 from fvhooks.collecting.partials import DamagedPartError
@@ -29,6 +30,7 @@ from fvhooks.store.ledgers import forget, shards_to_do
 from fvhooks.store.passes import pass_state, passes_of, set_pass_state
 from fvhooks.store.reading import Store
 from fvhooks.units import LOGITS
+from fvhooks.wiring import InfluenceRule
 
 _log = logging.getLogger("fvhooks")
 
@@ -59,6 +61,9 @@ class CollectionOptions(TypedDict, total=False):
         attributor: a Captum layer attributor's class, or any other `fvhooks.relevance.Attributor` (default
             `LayerGradientXActivation`).
         attribution: further arguments of its `attribute`, such as `{"n_steps": 20}`.
+        influence: count which channels feed which, between the layers here and what is hidden between them:
+            True, or some of the fields of `fvhooks.wiring.InfluenceRule`, such as `{"votes": 3}`. Images of
+            the report split do not vote. For convolutional networks.
     """
 
     batch_size: int
@@ -79,6 +84,7 @@ class CollectionOptions(TypedDict, total=False):
     relevance: Literal["label", "prediction"] | Attributor | None
     attributor: Attributor | None
     attribution: Mapping[str, Any] | None
+    influence: bool | Mapping[str, Any] | InfluenceRule
 
 
 def collect(
@@ -95,8 +101,8 @@ def collect(
 
     Called again with the same model, data and settings it goes on where it was stopped, and gives the same
     numbers as a run that was never stopped; on a finished store it only opens it. With further layers, a
-    sample, relevance, or a data set that has grown, it adds what is lacking and does nothing twice. An image
-    that cannot be read becomes a row of NaN with its error in `store.errors`.
+    sample, relevance, influence, or a data set that has grown, it adds what is lacking and does nothing
+    twice. An image that cannot be read becomes a row of NaN with its error in `store.errors`.
 
     Example:
         >>> import fvhooks as fv, tempfile, torch
@@ -179,6 +185,8 @@ def _fold(work: Work) -> int | None:
         return None
     try:
         fold(root, work.one, work.plan, work.parts, work.with_statistics)
+        if work.space is not None:
+            fold_votes(root, work.one, work.plan, work.space, work.rule)
     except (DamagedPartError, KeyError, OSError) as error:  # OSError and KeyError: gone, or half gone
         if pass_state(schema.open_root(work.path), number) != schema.COLLECTING:
             return None

@@ -30,7 +30,7 @@ def set_aside(root: zarr.Group, one: Pass, parts: Sequence[Part]) -> None:
     for part in parts:
         for home in part.homes:
             for name in (*part.kind.dimensions, *(["group", "group_count"] if part.is_per_group else [])):
-                _copy(root, f"{home}/{name}", f"partials/{one.path}/earlier/{home}/{name}")
+                copy_array(root, f"{home}/{name}", f"partials/{one.path}/earlier/{home}/{name}")
 
 
 class Earlier:
@@ -80,8 +80,14 @@ class Earlier:
         return np.asarray(array_of(self._root, f"{self._path}/{home}/{name}")[place])
 
 
-def _copy(root: zarr.Group, source: str, target: str) -> None:
-    """Chunk by chunk along the first dimension, so that memory does not grow with the labels; once only."""
+def copy_array(root: zarr.Group, source: str, target: str) -> None:
+    """Chunk by chunk along the first dimension, so that memory does not grow with the labels; once only.
+
+    Args:
+        root: the store.
+        source: where the array is.
+        target: where its copy goes.
+    """
     there = root.get(target)
     if there is not None and there.attrs.get("set_aside"):
         return

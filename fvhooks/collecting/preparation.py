@@ -9,20 +9,26 @@ from typing import Any
 import numpy as np
 import zarr
 
+from fvhooks.collecting.ballots import create_votes, votes_path
 from fvhooks.collecting.creation import create_layer, create_ledger, create_rows, create_store, forget_units
 from fvhooks.collecting.earlier import set_aside
 from fvhooks.collecting.extension import added_items, items_of_blocks
+from fvhooks.collecting.folding_votes import set_votes_aside
 from fvhooks.collecting.partials import create_partials, parts_of
 from fvhooks.collecting.requests import Request
+from fvhooks.collecting.sizes import size_of
 from fvhooks.collecting.tops import create_tops
+from fvhooks.collecting.voting import check_influence, rule_of, wiring_of
 from fvhooks.collecting.works import Work
 from fvhooks.errors import StoreError
 from fvhooks.store import places, schema
 from fvhooks.store.fingerprints import compare
+from fvhooks.store.influence_arrays import stored_wiring
 from fvhooks.store.ledgers import object_names
 from fvhooks.store.passes import Pass, aspects_of, passes_of, set_pass_state
-from fvhooks.store.plans import SPLITS, Plan, make_plan
+from fvhooks.store.plans import Plan, make_plan
 from fvhooks.store.schema import LayerSpec
+from fvhooks.store.vote_space import VoteSpace
 
 Say = Callable[[str], Any]
 
@@ -52,10 +58,11 @@ def next_work(request: Request, path: str, say: Say) -> Work | None:
     unfinished = [one for one in passes_of(root) if one.state != schema.COMPLETE]
     one = unfinished[0] if unfinished else _next_pass(request, stored, passes_of(root), len(added))
     check_relevance(request, stored, one, path)
+    check_influence(request, stored, path)
     if one is None:
         return None
     if not unfinished:
-        say(_size(request, path, one))
+        say(size_of(request, path, one, wiring_of(request, root, one)))
         _announce(root, request, one, len(added))
     plan = plan_of(request, root)
     specs = specs_of(request, root, one)
@@ -80,6 +87,7 @@ def _start(request: Request, path: str, say: Say, stored: dict[str, Any] | None)
         "data": request.data_fingerprint,
         "settings": _lasting(request, plan.shard_size),
         "relevance": request.relevance_words,
+        "influence": request.influence_words,
         "preprocessing": request.hooked.preprocessing.to_dict(),
         "image_shape": list(request.image_shape),
         "versions": {name: version(name) for name in ("torch", "numpy", "zarr")},
@@ -87,7 +95,7 @@ def _start(request: Request, path: str, say: Say, stored: dict[str, Any] | None)
         "passes": [one.to_dict()],
     }
     specs = request.specs(request.layers)
-    say(_size(request, path, one))
+    say(size_of(request, path, one, wiring_of(request, None, one)))
     plain = json.loads(json.dumps(said))  # as it comes back from a store
     if stored is None or {**stored, "state": None} != {**plain, "state": None}:
         create_store(path, said, overwrite=stored is not None)
@@ -100,6 +108,10 @@ def _make(path: str, request: Request, one: Pass, plan: Plan, specs: Sequence[La
     root = schema.open_root(path, "r+")
     parts = parts_of(one, specs, request.image_shape)
     set_aside(root, one, parts)
+    wiring = wiring_of(request, root, one)
+    if wiring is not None:
+        set_votes_aside(root, one)
+        create_votes(root, one, plan, VoteSpace(wiring, rule_of(schema.about(root)).votes))
     if one.owns_rows:
         create_rows(root, plan, request.source.ids)
         if one.number:  # references were chosen among fewer images
@@ -120,6 +132,11 @@ def _next_pass(request: Request, stored: dict[str, Any], passes: list[Pass], add
         for name, aspects in request.layers.items()
     }
     lacking = {name: aspects for name, aspects in lacking.items() if aspects}
+    if any(schema.INFLUENCE in aspects for aspects in lacking.values()):  # other neighbours: all of it again
+        for name in {**here, **request.layers}:
+            wanted = schema.INFLUENCE in {*here.get(name, ()), *request.layers.get(name, ())}
+            if wanted and schema.INFLUENCE not in lacking.get(name, ()):
+                lacking[name] = (*lacking.get(name, ()), schema.INFLUENCE)
     if lacking:
         return Pass(len(passes), 0, rows, lacking, owns_rows=False)
     if added:
@@ -141,6 +158,8 @@ def _announce(root: zarr.Group, request: Request, one: Pass, added: int) -> None
         changes["state"] = schema.CREATING
     if about.get("relevance") is None:
         changes["relevance"] = request.relevance_words
+    if about.get("influence") is None:
+        changes["influence"] = request.influence_words
     root.update_attributes({"fvhooks": about | changes})
 
 
@@ -190,6 +209,7 @@ def work_of(request: Request, path: str, plan: Plan, one: Pass, specs: list[Laye
         specs: its layers.
     """
     labels = request.settings.label_of_logit
+    root = schema.open_root(path)
     wanted = tuple(spec.name for spec in specs if schema.RELEVANCE in spec.aspects)
     relevance = None if request.relevance is None or not wanted else replace(request.relevance, layers=wanted)
     return Work(
@@ -207,6 +227,8 @@ def work_of(request: Request, path: str, plan: Plan, one: Pass, specs: list[Laye
         label_of_logit=None if labels is None else np.array(labels, np.int64),
         relevance=relevance,
         targets=None if relevance is None else request.targets(plan.labels),
+        wiring=stored_wiring(root, votes_path(one)),
+        rule=rule_of(schema.about(root)),
     )
 
 
@@ -230,9 +252,10 @@ def _stored(path: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         with places.explained(path, "read"):
             taken = places.is_taken(path)
-        if taken:
+        if not taken:
+            return None
+        if not places.has_metadata(path):
             raise StoreError(f"{path} exists and is no store; pass a path where nothing is.") from None
-        return None
     except ValueError as error:
         raise StoreError(f"{path} holds something else than a store of fvhooks: {error}") from error
     return schema.about(schema.open_root(path))
@@ -274,15 +297,3 @@ def check_relevance(request: Request, stored: dict[str, Any], one: Pass | None, 
             f"The store {path} keeps relevance by {there['attributor']} for the {there['target']} "
             f"(options {there['options']}); asked for was {here}. Ask for the same, or use another path."
         )
-
-
-def _size(request: Request, path: str, one: Pass) -> str:
-    specs = request.specs(dict(one.layers))
-    rows, groups = one.stop - one.start, len(np.unique(request.labels))
-    per_image = sum(4 * len(spec.image_arrays) * spec.layout.channels for spec in specs)
-    with_profiles = [spec for spec in specs if schema.STATISTICS in spec.aspects]
-    top = [spec.layout.channels for spec in with_profiles if spec.keep == schema.TOP]
-    per_store = sum(top) * len(SPLITS) * schema.TOP_IMAGES * 20  # bytes of a value, row, position and average
-    per_group = sum(4 * spec.layout.channels * len(spec.ranks) for spec in with_profiles)
-    gigabytes = (rows * per_image + groups * per_group + per_store) / 1e9
-    return f"Collecting {rows} images into {path}: {gigabytes:.3g} GB before compression."

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,13 @@ from jaxtyping import Int
 from fvhooks.collecting.settings import Settings
 from fvhooks.datasets.inspection import Inspection, inspect
 from fvhooks.datasets.sources import Source
-from fvhooks.errors import LayerNotFoundError, MissingInputError, ShapeError, did_you_mean
+from fvhooks.errors import (
+    LayerNotFoundError,
+    MissingInputError,
+    ShapeError,
+    UnsupportedModelError,
+    did_you_mean,
+)
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance.alongside import Alongside, outputs_of_labels
 from fvhooks.relevance.forms import Form
@@ -24,6 +30,8 @@ from fvhooks.store import schema
 from fvhooks.store.fingerprints import Fingerprint, fingerprint_data, fingerprint_model
 from fvhooks.store.schema import LayerSpec
 from fvhooks.units import LOGITS
+from fvhooks.wiring.plans import Wiring
+from fvhooks.wiring.tracing import find_wiring
 
 _DECODE_THREADS = 4
 
@@ -49,6 +57,7 @@ class Request:
     labels: Int[np.ndarray, " item"]
     layers: dict[str, tuple[str, ...]]
     relevance: Alongside | None
+    _wirings: dict[tuple[str, ...], Wiring] = field(default_factory=dict, repr=False)
     _signed: dict[str, bool] = field(default_factory=dict, repr=False)
 
     @property
@@ -75,6 +84,11 @@ class Request:
             return None
         options = {name: _words(value) for name, value in self.relevance.form.options.items()}
         return {"attributor": self.relevance.form.name, "options": options, "target": self.relevance.target}
+
+    @property
+    def influence_words(self) -> dict[str, Any] | None:
+        """How influence is counted, as the store says it."""
+        return None if self.settings.influence is None else asdict(self.settings.influence)
 
     @property
     def decode_threads(self) -> int:
@@ -116,6 +130,25 @@ class Request:
             )
             for name in names
         ]
+
+    def wiring(self, layers: Sequence[str]) -> Wiring:
+        """What feeds what between some layers; found once.
+
+        Raises:
+            UnsupportedModelError: a layer that an operation leads to which mixes channels otherwise.
+        """
+        names = tuple(layers)
+        if names not in self._wirings:
+            found = find_wiring(self.hooked, list(names), self.inspection.images[:1])
+            for layer, operation in found.unexplained.items():
+                raise UnsupportedModelError(
+                    "Expected layers that convolutions, linear maps and additions lead to for "
+                    f"influence=True; on the way to {layer!r} is {operation}. Leave such layers out, or "
+                    "collect without influence "
+                    "and ask for fvhooks.attribution_graph(…, edges='relevance'), which takes any model."
+                )
+            self._wirings[names] = found
+        return self._wirings[names]
 
     def targets(self, labels: Int[np.ndarray, " image"]) -> Int[np.ndarray, " image"] | None:
         """The output of each row's label; None where no relevance for labels is asked for."""
@@ -192,6 +225,7 @@ def _aspects(name: str, settings: Settings) -> tuple[str, ...]:
         schema.STATISTICS: True,
         schema.SAMPLE: settings.samples(name),
         schema.RELEVANCE: settings.relevance is not None and name != LOGITS,
+        schema.INFLUENCE: settings.influence is not None and name != LOGITS,
     }
     return tuple(aspect for aspect in schema.ASPECTS if wanted[aspect])
 

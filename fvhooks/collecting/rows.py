@@ -5,6 +5,7 @@ import torch
 import zarr
 from jaxtyping import Float, Int, Shaped
 
+from fvhooks.collecting.ballots import Ballot
 from fvhooks.collecting.works import Work
 from fvhooks.datasets.batches import Batch
 from fvhooks.images import as_images
@@ -25,10 +26,11 @@ class Rows:
     Args:
         work: what runs on what.
         rows: of the shard.
+        ballot: where influence is counted, while the model runs.
     """
 
-    def __init__(self, work: Work, rows: slice) -> None:
-        self._work, self._rows = work, rows
+    def __init__(self, work: Work, rows: slice, ballot: Ballot | None = None) -> None:
+        self._work, self._rows, self._ballot = work, rows, ballot
         count = rows.stop - rows.start
         self._arrays: dict[str, Shaped[np.ndarray, "image ..."]] = {}
         if work.one.owns_rows:
@@ -40,7 +42,9 @@ class Rows:
                 self._arrays[f"layers/{spec.key}/{name}"] = np.full((count, spec.layout.channels), fill, kind)
         root, self.failed = open_root(work.path), 0
         self._known_bad = np.zeros(count, bool)  # by an earlier pass
+        self._predictions = self._arrays.get("images/prediction", np.zeros(0, np.int64))
         if not work.one.owns_rows:
+            self._predictions = np.asarray(array_of(root, "images/prediction")[rows])
             self._known_bad = np.asarray(array_of(root, "images/error")[rows]) != ""
         self._places = {
             spec.name: np.asarray(array_of(root, f"layers/{spec.key}/sample_position")[rows])
@@ -51,7 +55,7 @@ class Rows:
     def take(self, batch: Batch, spread: Spread) -> tuple[Activations, np.ndarray]:
         """One batch through the model and into the arrays; activations, and which images are usable."""
         work, first = self._work, batch.start - self._rows.start
-        read, relevance = self._run(batch)
+        read, relevance = self._run(batch, spread)
         activations = {
             spec.name: spec.layout.to_channels(read[spec.name].float()).contiguous()
             for spec in work.specs
@@ -93,15 +97,27 @@ class Rows:
         paths = object_names(self._work.specs, owns_rows=self._work.one.owns_rows)
         return dict(zip(paths, spread(write, paths), strict=True))
 
+    def predictions(self, batch: Batch) -> Int[np.ndarray, " image"]:
+        """The label that the model gave each image of a batch when its row was made."""
+        first = batch.start - self._rows.start
+        return self._predictions[first : first + len(batch.images)]
+
     def statistics(self, spec: LayerSpec) -> dict[str, Shaped[np.ndarray, "image channel"]]:
         """What was measured of each image in a layer, whether the store has it or not."""
         return {name: self._arrays[f"layers/{spec.key}/{name}"] for name in spec.statistics_arrays}
 
-    def _run(self, batch: Batch) -> tuple[dict[str, torch.Tensor], dict[str, np.ndarray]]:
+    def _run(self, batch: Batch, spread: Spread) -> tuple[dict[str, torch.Tensor], dict[str, np.ndarray]]:
         work = self._work
         if work.relevance is None:
             images = work.hooked.normalize(batch.images)
-            return work.hooked.read_normalized(images, work.read), {}
+            if self._ballot is None:
+                return work.hooked.read_normalized(images, work.read), {}
+            with self._ballot.open(batch, spread):
+                return work.hooked.read_normalized(images, work.read), {}
+        if self._ballot is not None:  # an attributor may run the model as often as it likes
+            given = work.hooked.normalize(batch.images)  # its additions are none of the model's
+            with self._ballot.open(batch, spread):
+                work.hooked.read_normalized(given, work.voting_layers)
         rows = slice(batch.start, batch.start + len(batch.images))
         known = (
             np.zeros(len(batch.images), np.int64) if work.targets is None else work.targets[rows].clip(min=0)

@@ -7,6 +7,7 @@ from typing import Any
 from fvhooks.errors import MissingInputError, did_you_mean
 from fvhooks.relevance.alongside import TARGETS
 from fvhooks.store.schema import ALL, KEEPS
+from fvhooks.wiring.votes import InfluenceRule
 
 _COUNTS = ("batch_size", "references", "shard_size", "decode_threads", "threads")
 _OF_THE_SOURCE = ("ids", "labels")
@@ -32,6 +33,7 @@ class Settings:
     relevance: str | None = None
     attributor: Any | None = None
     attribution: Mapping[str, Any] | None = None
+    influence: InfluenceRule | None = None
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "Settings":
@@ -49,6 +51,7 @@ class Settings:
             raise TypeError(f"collect() has no option {unknown[0]!r}.{hint} All: {', '.join(known)}.")
         if chosen.get("label_of_logit") is not None:
             chosen["label_of_logit"] = tuple(int(label) for label in chosen["label_of_logit"])
+        chosen["influence"] = InfluenceRule.of(chosen.get("influence"))
         settings = cls(**_with_target(chosen))
         settings._check()
         return settings

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import zarr
 
+from fvhooks.collecting.ballots import Ballot
 from fvhooks.collecting.partials import ShardSums
 from fvhooks.collecting.rows import Rows
 from fvhooks.collecting.tops import has_tops, write_tops
@@ -16,6 +17,7 @@ from fvhooks.collecting.works import Done, Work
 from fvhooks.datasets.batches import Batch, read_batches
 from fvhooks.store.ledgers import enter, object_names
 from fvhooks.store.passes import pass_state
+from fvhooks.store.plans import halves_of
 from fvhooks.store.schema import COLLECTING, open_root
 from fvhooks.store.sizes import stored_bytes
 
@@ -57,7 +59,8 @@ def _collect(
     work: Work, shard: int, root: zarr.Group, notice: Callable[..., Any] | None, *, summing: bool = True
 ) -> Done:
     rows = work.one.rows(work.plan, shard)
-    kept, failed = Rows(work, rows), 0
+    ballot = _ballot(work, shard, root) if summing else None
+    kept, failed = Rows(work, rows, ballot), 0
     with ThreadPoolExecutor(
         work.threads or torch.get_num_threads(), thread_name_prefix="fvhooks-measure"
     ) as pool:
@@ -72,6 +75,8 @@ def _collect(
                 activations, usable = kept.take(batch, pool.map)
                 if summing:
                     sums.update(batch, [activations[spec.name] for spec in work.with_statistics], usable)
+                if ballot is not None:
+                    ballot.take(batch, activations, usable, kept.predictions(batch))
                 if notice is not None:
                     notice(len(batch.images), kept.failed - failed)
                 failed = kept.failed
@@ -85,6 +90,14 @@ def _collect(
     if notice is not None:
         notice(written=written)
     return Done(int(rows.stop - rows.start), failed, written)
+
+
+def _ballot(work: Work, shard: int, root: zarr.Group) -> Ballot | None:
+    if work.space is None:
+        return None
+    rows = work.one.rows(work.plan, shard)
+    halves = halves_of([work.source.ids[item] for item in work.plan.index[rows]])
+    return Ballot(work.one, work.plan, work.space, work.rule, halves, shard, root)
 
 
 def _write_tops(work: Work, shard: int, root: zarr.Group, kept: Rows) -> None:

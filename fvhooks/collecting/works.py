@@ -1,6 +1,6 @@
 """What the tasks of a pass need, and what each says of itself when it is done."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,8 @@ from fvhooks.store import schema
 from fvhooks.store.passes import Pass
 from fvhooks.store.plans import Plan
 from fvhooks.store.schema import LayerSpec
+from fvhooks.store.vote_space import VoteSpace
+from fvhooks.wiring import InfluenceRule, Wiring
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,8 @@ class Work:
         label_of_logit: the label of each output.
         relevance: how relevance is collected, where the pass does.
         targets: the output of each row's label, −1 where there is none.
+        wiring: which channels feed which, where the pass counts influence.
+        rule: how it is counted.
     """
 
     hooked: HookedModel
@@ -51,6 +55,8 @@ class Work:
     label_of_logit: Int[np.ndarray, " output"] | None
     relevance: Alongside | None = None
     targets: Int[np.ndarray, " image"] | None = None
+    wiring: Wiring | None = None
+    rule: InfluenceRule = field(default_factory=InfluenceRule)
 
     @cached_property
     def parts(self) -> list[Part]:
@@ -63,10 +69,20 @@ class Work:
         return layers_with_statistics(self.specs)
 
     @cached_property
+    def space(self) -> VoteSpace | None:
+        """Where votes are counted, if they are."""
+        return None if self.wiring is None else VoteSpace(self.wiring, self.rule.votes)
+
+    @cached_property
     def read(self) -> list[str]:
         """The layers whose activations are needed."""
-        wanted = {schema.STATISTICS, schema.SAMPLE}
+        wanted = {schema.STATISTICS, schema.SAMPLE, schema.INFLUENCE}
         return [spec.name for spec in self.specs if wanted & spec.aspects]
+
+    @property
+    def voting_layers(self) -> list[str]:
+        """The layers between which influence is counted."""
+        return [] if self.wiring is None else self.wiring.layers
 
 
 @dataclass(frozen=True)

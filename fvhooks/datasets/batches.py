@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from jaxtyping import Shaped
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from fvhooks.datasets.inspection import describe
 from fvhooks.datasets.sources import Picture, Source
@@ -18,6 +19,7 @@ from fvhooks.errors import ImageError, WorkerError
 from fvhooks.images import as_images
 
 _AHEAD = 2  # batches that wait decoded while the model works
+_PATIENCE = 5.0  # seconds that a process that was told to end has for it
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,13 +137,24 @@ def _read_in_processes(
         prefetch_factor=_AHEAD,
     )
     with ThreadPoolExecutor(1) as pool:  # begun in the main thread it would raise a death wherever that is
-        batches: Any = pool.submit(iter, loader).result()
+        begun: Future[Any] = pool.submit(iter, loader)
+        try:
+            for _ in chunks:
+                batch = _next(begun.result())
+                yield replace(batch, images=_pinned(batch.images)) if pin else batch
+        finally:
+            _end(begun.result())  # also where an interrupt came before it had begun
+
+
+def _end(batches: _MultiProcessingDataLoaderIter) -> None:
+    """Ends the processes of a loader, which would do so itself but for the traceback that keeps it alive."""
     try:
-        for _ in chunks:
-            batch = _next(batches)
-            yield replace(batch, images=_pinned(batch.images)) if pin else batch
-    finally:
-        batches._shutdown_workers()  # it ends them with itself, but the traceback of an error keeps it alive
+        batches._shutdown_workers()
+    finally:  # an interrupt may come in there; and what it tells to end it does not wait for
+        for process in batches._workers:
+            process.join(_PATIENCE)
+            process.kill()
+            process.join()
 
 
 def _next(batches: Iterator[Batch]) -> Batch:

@@ -6,12 +6,14 @@
 
 import copy
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
+from torch import nn
 
-from fvhooks.errors import LayerNotFoundError, UnsupportedModelError
+from fvhooks.errors import LayerNotFoundError, UnsupportedModelError, did_you_mean
 
 EVERY_CALL: Final = -1
 _HEADS = re.compile(
@@ -160,3 +162,24 @@ def _head(value: torch.Tensor, item: str, module: str) -> torch.Tensor:
     if not item.isdecimal() or int(item) >= heads:
         raise LayerNotFoundError(f"Layer {module!r} has {heads} heads, counted from 0; got [{item}].")
     return value[:, :, int(item)]
+
+
+def no_such_layer(
+    model: nn.Module, name: str, module: str, known: Mapping[str, nn.Module]
+) -> LayerNotFoundError:
+    """The error that says which layers are near, or of which the unknown one is another name.
+
+    Args:
+        model: where it was looked for.
+        name: of the layer.
+        module: that it would be of.
+        known: the modules that have layers.
+    """
+    kind = type(model).__name__
+    again = dict(model.named_modules(remove_duplicate=False)).get(module)
+    for first, other in known.items():
+        if other is again:
+            fact = f"In {kind}, {module!r} is the same module as {first!r}"
+            return LayerNotFoundError(f"{fact}; its calls are named {first!r}, '{first}#1', …")
+    hint = did_you_mean(name, known)
+    return LayerNotFoundError(f"{kind} has no layer {name!r}.{hint} List all with hooked.layers.")

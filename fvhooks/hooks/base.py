@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import nn
 
-from fvhooks.errors import ImageError, LayerNotFoundError, did_you_mean
+from fvhooks.errors import ImageError, LayerNotFoundError
 from fvhooks.hooks.adapters import ADAPTERS, Adapter
+from fvhooks.hooks.addresses import no_such_layer
 from fvhooks.hooks.latents import Autoencoded, spliced
 from fvhooks.hooks.preprocessing import Preprocessing
 from fvhooks.hooks.probes import Probe, grey_noise, run_probe
@@ -226,24 +227,23 @@ class HookedModel(Autoencoded):
         Raises:
             LayerNotFoundError: no such layer; which are near.
         """
+        return self._resolved([name])[0]
+
+    def _resolved(self, names: Iterable[str]) -> list[str]:
+        modules = self.modules  # listed once: a list for each name is slow where many are read
+        return [self._resolve(name, modules) for name in names]
+
+    def _resolve(self, name: str, modules: Mapping[str, nn.Module]) -> str:
         if name == LOGITS:
             return name
         latents = self._latents(name)
         if latents is not None:
             return latents
         name = self.adapter.canonical(self.model, name)
-        modules = self.modules
         wanted = self.address(name).module
-        if wanted in modules:
-            return name
-        kind = type(self.model).__name__
-        again = dict(self.model.named_modules(remove_duplicate=False)).get(wanted)
-        for known, module in modules.items():
-            if module is again:
-                fact = f"In {kind}, {wanted!r} is the same module as {known!r}"
-                raise LayerNotFoundError(f"{fact}; its calls are named {known!r}, '{known}#1', …")
-        hint = did_you_mean(name, modules)
-        raise LayerNotFoundError(f"{kind} has no layer {name!r}.{hint} List all with hooked.layers.")
+        if wanted not in modules:
+            raise no_such_layer(self.model, name, wanted, modules)
+        return name
 
     def read(self, x: Images, layers: Iterable[str]) -> dict[str, torch.Tensor]:
         """What the layers produce for the images, as the model lays it out; gradients to `x` are kept.
@@ -263,7 +263,7 @@ class HookedModel(Autoencoded):
             ImageError: images of a wrong range, type, channel count or size.
         """
         layers = [layers] if isinstance(layers, str) else list(layers)
-        names = [self.resolve(name) for name in layers]
+        names = self._resolved(layers)
         images = self.normalize(x)
         try:
             found = self.read_normalized(images, names)

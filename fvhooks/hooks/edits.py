@@ -55,7 +55,11 @@ def edited(
         layout = _layout(hooked, known[layer], tuple(activations.shape), sizes)
         channels = layout.to_channels(activations).clone()
         for target, value in by_layer[layer]:
-            _replace(channels, layout, target, value, means.get(layer))
+            if isinstance(target, str) and callable(value):
+                # a copy: the model may overwrite what it is given, which would be the caller's own tensor
+                channels = _new(value, channels, None).clone()
+            else:
+                _replace(channels, layout, target, value, means.get(layer))
         return layout.from_channels(channels).to(activations.dtype)
 
     names = {layer: hooked.address(layer) for layer in by_layer}

@@ -90,13 +90,25 @@ def standardized_ranks(
 
 
 def _average_ranks(values: Shaped[np.ndarray, " coordinate"]) -> Float[np.ndarray, " coordinate"]:
-    order = np.argsort(values)
-    ascending = values[order]
+    order, ascending = _ordered(values)
     starts = np.flatnonzero(np.concatenate(([True], ascending[1:] != ascending[:-1])))
     sizes = np.diff(np.append(starts, len(values)))
     ranks = np.empty(len(values))
     ranks[order] = np.repeat(starts + (sizes - 1) / 2, sizes)
     return ranks
+
+
+def _ordered(values: Shaped[np.ndarray, " coordinate"]) -> tuple[np.ndarray, np.ndarray]:
+    """The places of the values in ascending order, and the values so ordered."""
+    if values.dtype != np.float32:
+        order = np.argsort(values)
+        return order, values[order]
+    # The bits of a positive number ascend with it, those of a negative one descend. With its place behind
+    # them, one sort of whole numbers gives both, in a third of the time of an argsort.
+    bits = (np.ascontiguousarray(values) + np.float32(0.0)).view(np.uint32)  # + 0: there is one zero
+    ascending = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)).astype(np.uint64)
+    packed = np.sort((ascending << np.uint64(32)) | np.arange(len(values), dtype=np.uint64))
+    return (packed & np.uint64(2**32 - 1)).astype(np.intp), packed >> np.uint64(32)
 
 
 def spearman(

@@ -15,7 +15,7 @@ from fvhooks.errors import FVHooksError, LayerNotFoundError, MissingInputError, 
 from fvhooks.hooks import HookedModel
 from fvhooks.images import as_bytes
 from fvhooks.reliability.badges import mark
-from fvhooks.reliability.checks import CHECKS, Check, Summary
+from fvhooks.reliability.checks import CHECKS, Check, Reader, Summary
 from fvhooks.reliability.evidence import Evidence
 from fvhooks.reliability.exports import as_json, plain
 from fvhooks.reliability.findings import FAMILIES, FLOORS, Finding
@@ -132,10 +132,14 @@ def audit(
         show_progress=show_progress,
         judge=judge,
     )
+    evidence.real.expect(
+        *[kind for one in asked.values() if isinstance(one, Reader) for kind in one.looks_at]
+    )
     bar = tqdm(units, desc="audit: units", disable=not show_progress)
     findings = [{name: _answer(check, unit, evidence) for name, check in asked.items()} for unit in bar]
     judged = correct(findings, {name: CHECKS[name].family for name in asked})
     data = with_corrections(_assemble(vis, evidence, units, judged.findings), judged)
+    evidence.readings.trim()
     totals = {name: found for name, check in asked.items() if (found := _overall(check, data))}
     return AuditReport(data.assign_attrs(overall=plain(totals), correction=plain(judged.families)))
 

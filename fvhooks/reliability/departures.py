@@ -34,15 +34,15 @@ class Band:
         [0.0, 1.0, 2.0]
 
     Args:
-        low: 5 % quantile of each number.
+        low: 5 % quantile of each number; of several draws of real images at once, where each has its own.
         middle: median.
         high: 95 % quantile.
         precision: the inverse of the departures' correlations; without it numbers count as unrelated.
     """
 
-    low: Float[np.ndarray, " number"]
-    middle: Float[np.ndarray, " number"]
-    high: Float[np.ndarray, " number"]
+    low: Float[np.ndarray, "*draw number"]
+    middle: Float[np.ndarray, "*draw number"]
+    high: Float[np.ndarray, "*draw number"]
     precision: Float[np.ndarray, "number number"] | None = None
 
     @classmethod

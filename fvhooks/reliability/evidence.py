@@ -1,20 +1,22 @@
 """What all checks of an audit look at, read once: pictures, controls and real images in the model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from tqdm.auto import tqdm
 
 from fvhooks.errors import FVHooksError, MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.metrics.paths import COORDINATES, coordinates, standardized_ranks
 from fvhooks.reliability.cohorts import Cohort, choose_cohort
+from fvhooks.reliability.drives import NaturalPeaks
 from fvhooks.reliability.findings import FLOORS
 from fvhooks.reliability.judging import Judge
 from fvhooks.reliability.natural import Natural
+from fvhooks.reliability.readings import Readings, readings_of
+from fvhooks.reliability.real_images import RealImages
 from fvhooks.reliability.variants import VARIANTS, vary
 from fvhooks.store.reading import Store
 from fvhooks.units import LOGITS, Layout, Unit
@@ -55,6 +57,18 @@ class Evidence:
         self.hooked, self.store, self.units, self.pictures = hooked, store, list(units), pictures
         self.layers, self.show_progress = list(layers), show_progress
         self.judge = None if judge is None else Judge(judge, store)
+        self.real = RealImages(self)
+        self._peaks_of_nature: dict[Unit, NaturalPeaks] = {}
+
+    @cached_property
+    def readings(self) -> Readings:
+        """What is known of real images in the network, also from earlier audits."""
+        return readings_of(self.hooked, self.store)
+
+    @cached_property
+    def placings(self) -> frozenset[bool]:
+        """How the paths of these units are compared: place by place, by channels, or some so and some so."""
+        return frozenset(_is_placed(unit) for unit in self.units)
 
     @property
     def seeds(self) -> int:
@@ -108,19 +122,28 @@ class Evidence:
 
         Place by place for an output of the model; by the peak of each channel for an inner unit.
         """
-        cohort, place = self.cohort(unit), self.units.index(unit)
-        real, cast = (ranks[layer, _is_placed(unit)] for ranks in (self._real_ranks, self._cast_ranks))
+        cohort, place, placed = self.cohort(unit), self.units.index(unit), _is_placed(unit)
         parts = {
-            part: real[[self._rows[name] for name in getattr(cohort, part)]]
+            part: self.real.ranks(layer, getattr(cohort, part), placed=placed)
             for part in ("own", "other", "held")
         }
         size = self.seeds + len(FLOORS)
-        return parts | {"cast": cast[place * size : (place + 1) * size]}
+        return parts | {"cast": self._cast_ranks[layer, placed][place * size : (place + 1) * size]}
 
     def peaks(self, unit: Unit) -> Float[np.ndarray, "variant member"]:
         """The peak activation of each member of a unit's cast, as made and in each of `VARIANTS`."""
         peaks: np.ndarray = self._cast_peaks[self.units.index(unit)]
         return peaks
+
+    def natural_peaks(self, unit: Unit) -> NaturalPeaks:
+        """A unit's peaks on real images.
+
+        Raises:
+            MissingInputError: the store says nothing about it, or too little.
+        """
+        if unit not in self._peaks_of_nature:
+            self._peaks_of_nature[unit] = NaturalPeaks.of(unit, self)
+        return self._peaks_of_nature[unit]
 
     @cached_property
     def natural(self) -> Natural:
@@ -138,42 +161,38 @@ class Evidence:
         return found
 
     @cached_property
-    def _rows(self) -> dict[str, int]:
-        """The row of each real image that any unit needs."""
+    def compared(self) -> list[str]:
+        """The real images that any unit is compared with."""
         cohorts = [cohort for cohort in self._cohorts.values() if isinstance(cohort, Cohort)]
-        names = dict.fromkeys(name for cohort in cohorts for name in cohort.everything)
-        return {name: row for row, name in enumerate(names)}
+        return list(dict.fromkeys(name for cohort in cohorts for name in cohort.everything))
 
     @cached_property
-    def _limit(self) -> int:
-        images = len(self._rows) + len(self.units) * (self.seeds + len(FLOORS))
+    def limit(self) -> int:
+        """How many coordinates of a layer are compared at most."""
+        images = len(self.compared) + len(self.units) * (self.seeds + len(FLOORS))
         return min(COORDINATES, max(1000, _MEMORY // (4 * images * len(self.layers))))
 
     @cached_property
-    def _real_ranks(self) -> _Vectors:
-        names = list(self._rows)
-        starts = tqdm(range(0, len(names), _BATCH), desc="audit: real images", disable=not self.show_progress)
-        return self._ranked(self.store.images(names[start : start + _BATCH]) for start in starts)
-
-    @cached_property
     def _cast_ranks(self) -> _Vectors:
-        return self._ranked(torch.split(self._cast.flatten(0, 1), _BATCH))
+        parts = [
+            self.ranked(self.read(b, self.layers)) for b in torch.split(self._cast.flatten(0, 1), _BATCH)
+        ]
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
-    def _ranked(self, batches: Iterable[torch.Tensor]) -> _Vectors:
-        parts: dict[tuple[str, bool], list[np.ndarray]] = {}
-        for batch in batches:
-            for layer, activations in self.read(batch, self.layers).items():
-                for placed in {_is_placed(unit) for unit in self.units}:
-                    vectors = self._vectors(layer, activations, placed=placed)
-                    parts.setdefault((layer, placed), []).append(standardized_ranks(vectors))
-        return {key: np.concatenate(part) for key, part in parts.items()}
+    def ranked(self, activations: Mapping[str, torch.Tensor]) -> _Vectors:
+        """`standardized_ranks` of what layers gave, as far as these units need them."""
+        return {
+            (layer, placed): standardized_ranks(self._vectors(layer, values, placed=placed))
+            for layer, values in activations.items()
+            for placed in sorted(self.placings)
+        }
 
     def _vectors(
         self, layer: str, activations: torch.Tensor, *, placed: bool
     ) -> Float[np.ndarray, "image coordinate"]:
         if placed:
             values = activations.flatten(1)
-            return values[:, coordinates(values.shape[1], self._limit)].numpy()
+            return values[:, coordinates(values.shape[1], self.limit)].numpy()
         return self._layout(layer, activations).to_channels(activations).amax(-1).numpy()
 
     @cached_property
@@ -191,7 +210,10 @@ class Evidence:
         cohort = self._cohorts[unit]
         if isinstance(cohort, Exception) or not cohort.reference:
             return instead
-        return self.store.images(cohort.reference).mean(0)
+        mean: torch.Tensor = self.readings.note(
+            ("mean", cohort.reference), lambda: self.store.images(cohort.reference).mean(0)
+        )
+        return mean
 
     @cached_property
     def _cast_peaks(self) -> Float[np.ndarray, "unit variant member"]:

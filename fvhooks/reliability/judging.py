@@ -6,7 +6,6 @@ images only inside the audited network is no help to it.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch.nn import functional
 
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
+from fvhooks.reliability.readings import Readings, readings_of
 from fvhooks.store.reading import Store
 from fvhooks.units import LOGITS
 
@@ -25,22 +25,7 @@ _USUAL = 256  # real images that say what is usual of a feature
 _FEWEST_USUAL = 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The peak of each channel of each layer, and the outputs, for some images."""
-
-    peaks: list[Float[np.ndarray, "image _"]]
-    logits: Float[np.ndarray, "image output"]
-
-    def rows(self, chosen: slice) -> "_Seen":
-        """Some of the images."""
-        return _Seen([layer[chosen] for layer in self.peaks], self.logits[chosen])
-
-    @classmethod
-    def joined(cls, parts: Sequence["_Seen"]) -> "_Seen":
-        """All images of several."""
-        layers = zip(*[part.peaks for part in parts], strict=True)
-        return cls([np.concatenate(layer) for layer in layers], np.concatenate([p.logits for p in parts]))
+_Seen = dict[str, Float[np.ndarray, "image _"]]
 
 
 class Judge:
@@ -53,7 +38,11 @@ class Judge:
 
     def __init__(self, hooked: HookedModel, store: Store) -> None:
         self.hooked, self.store = hooked, store
-        self._known: dict[str, _Seen] = {}
+
+    @cached_property
+    def readings(self) -> Readings:
+        """What is known of real images in the network, also from earlier audits."""
+        return readings_of(self.hooked, self.store, self._sized)
 
     @property
     def outputs(self) -> int:
@@ -62,19 +51,19 @@ class Judge:
 
     def features(self, images: Float[torch.Tensor, "image rgb y x"]) -> Float[np.ndarray, "image feature"]:
         """What is unusual of each image: rows of length 1, whose products are similarities."""
-        return self._unusual(self._see(images).peaks)
+        return self._unusual(self._peaks_in(self._see(images)))
 
     def features_of(self, ids: Sequence[str]) -> Float[np.ndarray, "image feature"]:
         """The same of real images, by their ids."""
-        return self._unusual(self._see_real(ids).peaks)
+        return self._unusual(self._peaks_in(self._see_real(ids)))
 
     def logits(self, images: Float[torch.Tensor, "image rgb y x"]) -> Float[np.ndarray, "image output"]:
         """The network's outputs for some images."""
-        return self._see(images).logits
+        return self._see(images)[LOGITS]
 
     def logits_of(self, ids: Sequence[str]) -> Float[np.ndarray, "image output"]:
         """The same of real images, by their ids."""
-        return self._see_real(ids).logits
+        return self._see_real(ids)[LOGITS]
 
     @cached_property
     def layers(self) -> list[str]:
@@ -100,7 +89,7 @@ class Judge:
             found = f"the calibration split has {len(rows)} images"
             raise MissingInputError(f"{found}, {_FEWEST_USUAL} are needed; collect more images")
         chosen = np.random.default_rng(0).permutation(rows)[:_USUAL]
-        seen = self._see_real(table.id.values[chosen].astype(str).tolist()).peaks
+        seen = self._peaks_in(self._see_real(table.id.values[chosen].astype(str).tolist()))
         return [layer.mean(0) for layer in seen], [layer.std(0) for layer in seen]
 
     def _unusual(self, peaks: list[np.ndarray]) -> Float[np.ndarray, "image feature"]:
@@ -113,23 +102,28 @@ class Judge:
             parts.append(scaled / np.maximum(length, 1e-12))
         return np.concatenate(parts, axis=1) / math.sqrt(len(parts))
 
+    def _peaks_in(self, seen: _Seen) -> list[np.ndarray]:
+        return [seen[layer] for layer in self.layers]
+
     def _see_real(self, ids: Sequence[str]) -> _Seen:
-        new = [name for name in dict.fromkeys(ids) if name not in self._known]
+        table = self.readings.table("judged")
+        new = table.missing(ids)
         for start in range(0, len(new), _BATCH):
             names = new[start : start + _BATCH]
-            seen = self._see(self.store.images(names))
-            for row, name in enumerate(names):
-                self._known[name] = seen.rows(slice(row, row + 1))
-        return _Seen.joined([self._known[name] for name in ids])
+            table.add(names, self._see(self.store.images(names)))
+        return {name: table.of(name, ids) for name in (*self.layers, LOGITS)}
 
     def _see(self, images: Float[torch.Tensor, "image rgb y x"]) -> _Seen:
-        parts = []
+        """The peak of each channel of each layer, and the outputs, for some images."""
+        parts: dict[str, list[np.ndarray]] = {}
         for batch in torch.split(self._sized(images), _BATCH):
             with torch.no_grad():
                 read = self.hooked.read(batch, [*self.layers, LOGITS])
-            peaks = [self._peaks(name, read[name], batch) for name in self.layers]
-            parts.append(_Seen(peaks, read[LOGITS].float().flatten(1).double().cpu().numpy()))
-        return _Seen.joined(parts)
+            for name in self.layers:
+                parts.setdefault(name, []).append(self._peaks(name, read[name], batch))
+            logits = read[LOGITS].float().flatten(1).double().cpu().numpy()
+            parts.setdefault(LOGITS, []).append(logits)
+        return {name: np.concatenate(part) for name, part in parts.items()}
 
     def _peaks(self, layer: str, activations: torch.Tensor, images: torch.Tensor) -> np.ndarray:
         size = (int(images.shape[-2]), int(images.shape[-1]))

@@ -1,8 +1,8 @@
 """What is left of an activation when the network is held to what real images do in it; read once an audit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -68,23 +68,34 @@ class Natural:
         return self._layers[unit.layer]
 
     @cached_property
-    def _deepest(self) -> list[str]:
+    def deepest(self) -> list[str]:
+        """The layers before the deepest unit: all that any unit's path passes."""
         probe = self._evidence.hooked.probe()
         return self.layers(max(self._evidence.units, key=lambda unit: probe[unit.layer].order))
 
     @cached_property
     def pool(self) -> Extremes:
         """The extremes of calibration images of all kinds, up to the deepest unit."""
-        return read_extremes(self._evidence.hooked, self._deepest, self._images(self._ids("calibration")))
+        return self._evidence.real.extremes(self.deepest, self._ids("calibration"))
+
+    @cached_property
+    def needed(self) -> list[str]:
+        """The images whose extremes are asked for: the pool's, and of each unit's kind."""
+        own = [name for unit in self._evidence.units for name in self._own(unit)]
+        return list(dict.fromkeys([*self._ids("calibration"), *own]))
 
     @cached_property
     def silent(self) -> Ranges:
         """The channels that have one value on all of `pool`, held there."""
         return silent_channels(self.pool)
 
-    @cached_property
+    @property
     def firings(self) -> tuple[int, int]:
         """How often report images fire a channel that calibration images never do; of how many images."""
+        found: tuple[int, int] = self._note("firings", self._count_firings)
+        return found
+
+    def _count_firings(self) -> tuple[int, int]:
         layers, ids, count = list(self.silent.high), self._ids("report"), 0
         for batch in self._images(ids if layers else []):
             seen = read_extremes(self._evidence.hooked, layers, [batch])
@@ -103,16 +114,16 @@ class Natural:
             Those of the "own" images at `own_rows`, of the "held" ones at `held_rows` and of the "cast".
         """
         if unit not in self._clipped:
-            evidence, cohort = self._evidence, self._evidence.cohort(unit)
-            own = evidence.store.images([cohort.own[row] for row in own_rows(len(cohort.own))])
-            held = [cohort.held[row] for row in held_rows(len(cohort.held))]
-            parts = {"own": own, "held": evidence.store.images(held), "cast": evidence.cast(unit)}
-            seen = read_extremes(evidence.hooked, self.layers(unit), [own])
+            seen = self._evidence.real.extremes(self.layers(unit), self._own(unit))
             ranges = ranges_among(seen, COMMON_IN_KIND).widened(self._common)
-            peaks = self._peaks(unit, ranges, torch.cat([*parts.values()]))
-            ends = np.cumsum([len(images) for images in parts.values()])[:-1]
-            self._clipped[unit] = dict(zip(parts, np.split(peaks, ends), strict=True))
+            real: dict[str, Peaks] = self._note(("clipped", unit), lambda: self._clip_real(unit, ranges))
+            self._clipped[unit] = real | {"cast": self._peaks(unit, ranges, self._evidence.cast(unit))}
         return self._clipped[unit]
+
+    def _clip_real(self, unit: Unit, ranges: Ranges) -> dict[str, Peaks]:
+        own, held = self._own(unit), self._held(unit)
+        peaks = self._peaks(unit, ranges, self._evidence.store.images([*own, *held]))
+        return {"own": peaks[: len(own)], "held": peaks[len(own) :]}
 
     def clipped_to_whole(self, unit: Unit) -> Peaks:
         """Peaks of the cast with every channel in the 0.1 to 99.9 % range of images of all kinds."""
@@ -121,23 +132,30 @@ class Natural:
 
     def without_silent(self, unit: Unit) -> dict[str, Peaks]:
         """Peaks of "held" images and of the "cast" with every silent channel held at its one value."""
-        evidence, cohort = self._evidence, self._evidence.cohort(unit)
-        held = [cohort.held[row] for row in held_rows(len(cohort.held))]
-        images = torch.cat([evidence.store.images(held), evidence.cast(unit)])
-        peaks = self._peaks(unit, self.silent.at(self.layers(unit)), images)
-        cast = len(evidence.cast(unit))
-        return {"held": peaks[:-cast], "cast": peaks[-cast:]}
+        evidence, silent = self._evidence, self.silent.at(self.layers(unit))
+        if not silent.high:  # nothing to hold
+            held = evidence.natural_peaks(unit).held
+            return {"held": held[held_rows(len(held))], "cast": evidence.peaks(unit)[0]}
+        names = self._held(unit)
+        held = self._note(("silent", unit), lambda: self._peaks(unit, silent, evidence.store.images(names)))
+        return {"held": held, "cast": self._peaks(unit, silent, evidence.cast(unit))}
 
-    @cached_property
+    @property
     def accuracy(self) -> tuple[float, float]:
         """Of report images, as they are and with every channel in the range of images of all kinds.
 
         NaN where they have no labels, or where no unit is an output.
         """
+        if all(unit.layer != LOGITS for unit in self._evidence.units):
+            return np.nan, np.nan
+        found: tuple[float, float] = self._note("accuracy", self._measure_accuracy)
+        return found
+
+    def _measure_accuracy(self) -> tuple[float, float]:
         table = self._evidence.store.images_table
         row = {name: i for i, name in enumerate(table.id.values.astype(str).tolist())}
         ids = [name for name in self._ids("report") if table.label.values[row[name]] >= 0]
-        if not ids or all(unit.layer != LOGITS for unit in self._evidence.units):
+        if not ids:
             return np.nan, np.nan
         outputs = [self._evidence.store.label_of_logit(c) for c in range(self._outputs)]
         labels = table.label.values[[row[name] for name in ids]]
@@ -145,6 +163,18 @@ class Natural:
         with self._whole.hold(self._evidence.hooked):
             held = torch.cat([self._evidence.read(batch, [LOGITS])[LOGITS] for batch in self._images(ids)])
         return float((plain == labels).mean()), float((np.array(outputs)[held.argmax(1)] == labels).mean())
+
+    def _note(self, key: Hashable, make: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever `make` returns
+        """What real images alone decide, from an earlier audit where there was one."""
+        return self._evidence.readings.note((key, tuple(self.deepest)), make)
+
+    def _own(self, unit: Unit) -> list[str]:
+        own = self._evidence.cohort(unit).own
+        return [own[row] for row in own_rows(len(own))]
+
+    def _held(self, unit: Unit) -> list[str]:
+        held = self._evidence.cohort(unit).held
+        return [held[row] for row in held_rows(len(held))]
 
     @cached_property
     def _common(self) -> Ranges:

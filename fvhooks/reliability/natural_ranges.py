@@ -104,6 +104,26 @@ def layers_before(hooked: HookedModel, layer: str, image: Float[torch.Tensor, "r
     return [name for name in first.values() if name != layer]
 
 
+def extremes_of(
+    hooked: HookedModel, activations: Mapping[str, torch.Tensor], images: Float[torch.Tensor, "image rgb y x"]
+) -> Extremes:
+    """The extremes of each channel in each image.
+
+    Args:
+        hooked: the model.
+        activations: what its layers gave.
+        images: for these.
+    """
+    low: dict[str, torch.Tensor] = {}
+    high: dict[str, torch.Tensor] = {}
+    shown = (int(images.shape[-2]), int(images.shape[-1]))
+    for layer, values in activations.items():
+        channels = layout_of(hooked, layer, tuple(values.shape), shown).to_channels(values)
+        ends = torch.aminmax(channels, dim=-1)
+        low[layer], high[layer] = ends.min.float().cpu(), ends.max.float().cpu()
+    return Extremes(low, high)
+
+
 def read_extremes(hooked: HookedModel, layers: Sequence[str], images: Iterable[torch.Tensor]) -> Extremes:
     """The extremes of each channel in each image, at all layers in one pass.
 
@@ -112,20 +132,18 @@ def read_extremes(hooked: HookedModel, layers: Sequence[str], images: Iterable[t
         layers: where.
         images: batches `image rgb y x`; each is cut so that its activations stay small.
     """
-    low: dict[str, list[torch.Tensor]] = {layer: [] for layer in layers}
-    high: dict[str, list[torch.Tensor]] = {layer: [] for layer in layers}
     if not layers:
         return Extremes({}, {})
     numbers = sum(prod(hooked.probe()[layer].shape) for layer in layers)
     size = max(1, min(_BATCH, _BYTES // (4 * numbers)))
+    parts = []
     for batch in (part for images_ in images for part in torch.split(images_, size)):
-        shown = (int(batch.shape[-2]), int(batch.shape[-1]))
         with torch.no_grad():
-            for layer, values in hooked.read(batch, layers).items():
-                channels = layout_of(hooked, layer, tuple(values.shape), shown).to_channels(values)
-                low[layer].append(channels.amin(-1).float().cpu())
-                high[layer].append(channels.amax(-1).float().cpu())
-    lows, highs = ({n: torch.cat(parts) for n, parts in some.items()} for some in (low, high))
+            parts.append(extremes_of(hooked, hooked.read(batch, layers), batch))
+    lows, highs = (
+        {name: torch.cat([getattr(part, end)[name] for part in parts]) for name in layers}
+        for end in ("low", "high")
+    )
     return Extremes(lows, highs)
 
 

@@ -15,7 +15,7 @@ from fvhooks.store import schema
 from fvhooks.store.ledgers import array_of, shards_to_do
 from fvhooks.store.passes import aspects_of, passes_of
 from fvhooks.store.plans import SPLITS
-from fvhooks.units import Layout
+from fvhooks.units import LOGITS, Layout
 
 _ROWS = ("id", "label", "split")
 
@@ -104,6 +104,32 @@ class Contents:
         of_aspects = {schema.SAMPLE: ["sample", "sample_position"], schema.RELEVANCE: ["relevance"]}
         return [name for aspect, names in of_aspects.items() if aspect not in done for name in names]
 
+    def is_signed(self, layer: str) -> bool:
+        """Whether a layer has negative values."""
+        self._check_layer(layer)
+        return bool(self._root[schema.layer_path(layer)].attrs["signed"])
+
+    @property
+    def shard_size(self) -> int:
+        """How many images a task of it had."""
+        return int(self._about["settings"]["shard_size"])
+
+    @property
+    def labels(self) -> Int[np.ndarray, " image"]:
+        """Of each image, -1 where it has none."""
+        return self._labels
+
+    def in_split(self, split: str | None) -> Bool[np.ndarray, " image"]:
+        """The rows of "reference", "calibration" or "report"; all of them for None."""
+        return self._in_split(split)
+
+    def outputs_of(self, label: int) -> list[int]:
+        """The outputs of the model that stand for a label."""
+        labels = self._about["settings"]["label_of_logit"]
+        outputs = self.layout(LOGITS).channels
+        known = range(outputs) if labels is None else map(int, labels)
+        return [output for output, found in enumerate(known) if found == label]
+
     @property
     def keeps_all(self) -> bool:
         """Whether every image's statistics are kept, and not those of the strongest of each channel alone."""
@@ -131,6 +157,21 @@ class Contents:
             f"Layer {layer!r} has no array {array!r} with a value for each image and channel."
             f"{did_you_mean(array, known)} {has}{why}"
         )
+
+    def rows_of(
+        self, layer: str, array: str, rows: Int[np.ndarray, " row"]
+    ) -> Float[np.ndarray, "row channel"]:
+        """What is kept of some images in a layer, read at once.
+
+        Args:
+            layer: a layer of the store.
+            array: as for `of_images`.
+            rows: of the store.
+        """
+        path = f"{schema.layer_path(layer)}/{array}"
+        if layer not in self.layers or path not in self._root:
+            self.of_images(layer, array)  # says what is lacking
+        return np.asarray(array_of(self._root, path).oindex[rows])
 
     def layout(self, layer: str) -> Layout:
         """How the activations of a layer are laid out."""

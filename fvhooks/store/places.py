@@ -15,6 +15,7 @@ from fvhooks.errors import FVHooksError, MissingDependencyError, StoreError, did
 _LOCAL = ("file://", "local://")
 _EXTRAS = {"s3": "remote", "s3a": "remote"}
 _ABANDONED = 600.0  # seconds after which nobody writes a temporary file any more
+_MOMENT = 0.5  # seconds
 _LIBRARIES = ("aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "obstore", "s3fs")
 _CONFIGURE = (
     "fsspec and its library find them in their own settings, on every machine that takes part: "
@@ -53,6 +54,14 @@ def is_taken(path: str) -> bool:
         return bool(files.exists(inside))
     folder = Path(path)
     return folder.exists() and (folder.is_file() or any(folder.iterdir()))
+
+
+def has_metadata(path: str) -> bool:
+    """Whether Zarr's metadata are at a path, or come in a moment: another process may be making a store."""
+    end = time.monotonic() + _MOMENT
+    while not (found := is_taken(f"{path}/zarr.json")) and time.monotonic() < end:
+        time.sleep(_MOMENT / 20)
+    return found
 
 
 def sweep(path: str) -> None:

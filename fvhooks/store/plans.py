@@ -140,6 +140,16 @@ def split_of(ids: Sequence[str]) -> Int8[np.ndarray, " image"]:
     return np.searchsorted(_UPPER_ENDS, draws(ids, "split"), side="right").astype(np.int8)
 
 
+def halves_of(ids: Sequence[str]) -> Int8[np.ndarray, " image"]:
+    """Which of two random halves each image belongs to, 0 or 1, by a hash of its id alone.
+
+    Example:
+        >>> np.bincount(halves_of([str(n) for n in range(1000)])).tolist()
+        [490, 510]
+    """
+    return (draws(ids, "half") >= 0.5).astype(np.int8)
+
+
 def draws(ids: Sequence[str], salt: str) -> Float64[np.ndarray, " image"]:
     """A number in [0, 1) for each image, which its id alone decides.
 

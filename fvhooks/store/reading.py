@@ -18,12 +18,13 @@ from fvhooks.images import as_images
 from fvhooks.store import schema
 from fvhooks.store.contents import some
 from fvhooks.store.fingerprints import compare, fingerprint_ids, fingerprint_model
+from fvhooks.store.influence import KeptInfluence
 from fvhooks.store.keeping import KeptResults
 from fvhooks.store.queries import Queries
 from fvhooks.store.verification import verify_store
 
 
-class Store(Queries, KeptResults):
+class Store(Queries, KeptInfluence, KeptResults):
     """What real images do in a model, read lazily; made by `fvhooks.collect` and `fvhooks.open_store`.
 
     Example:

@@ -1,8 +1,8 @@
 """The layout of a store: one Zarr v3 group, one sub-group a layer, written down in one place.
 
-`/` attributes · `/images` · `/layers/<name>` · `/spectrum` · `/units` · `/visualizations` · `/ledger`, and
-`/partials` while a store is being written. Only the process that called `collect` writes attributes; every
-other object has exactly one writer, the owner of its shard.
+`/` attributes · `/images` · `/layers/<name>` · `/influence/<node>` · `/spectrum` · `/units` ·
+`/visualizations` · `/ledger`, and `/partials` while a store is being written. Only the process that called
+`collect` writes attributes; every other object has exactly one writer, the owner of its shard.
 """
 
 import warnings
@@ -34,7 +34,7 @@ NOT_DONE = -1
 NO_OBJECT = ""
 """The one column of the ledger of a pass that writes no array of its own."""
 
-STATISTICS, SAMPLE, RELEVANCE = ASPECTS = ("statistics", "sample", "relevance")
+STATISTICS, SAMPLE, RELEVANCE, INFLUENCE = ASPECTS = ("statistics", "sample", "relevance", "influence")
 """What can be kept of a layer; each may be added to a store later."""
 
 ALL, TOP = KEEPS = ("all", "top")

@@ -12,6 +12,7 @@ from fvhooks.statistics import STATISTICS
 from fvhooks.store import schema
 from fvhooks.store.checksums import checksum, checksum_of
 from fvhooks.store.contents import some
+from fvhooks.store.influence_arrays import influence_names
 from fvhooks.store.ledgers import array_of, entries, shards_to_do
 from fvhooks.store.passes import passes_of
 
@@ -167,6 +168,7 @@ def _statistics(root: zarr.Group) -> Iterator[tuple[str, Any]]:
         names[path] += ["sample_position"] if f"{path}/sample_position" in root else []
     if folded:
         names |= {name: [*kind.dimensions] for name, kind in STATISTICS.items() if kind.of == "images"}
+    names |= influence_names(root)
     for group, arrays in names.items():
         for name in arrays:
             array = root.get(f"{group}/{name}")

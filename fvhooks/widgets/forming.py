@@ -1,7 +1,8 @@
 """Pictures while they form: as static HTML, and live in Jupyter.
 
-The view has no button of its own: what a browser sends to a widget may wait until the cell has
-ended. The notebook's own interrupt does not wait, and stops.
+What a browser sends to a widget waits until the cell has ended. So the view's button asks the
+notebook for its interrupt, which does not wait and stops the work; where a notebook lets no widget
+ask, the view says how to interrupt instead.
 """
 
 import math

@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import Future
+from multiprocessing.process import BaseProcess
 
 import numpy as np
 import pytest
@@ -122,6 +124,24 @@ def test_a_death_interrupts_no_work_between_batches() -> None:
     next(batches)
     time.sleep(0.5)  # a model at work: here nothing may be raised
     batches.close()
+
+
+@pytest.mark.parametrize("step", ["begin", "end"])
+def test_an_interrupt_while_processes_begin_or_end_leaves_none(monkeypatch, step) -> None:
+    """A collection starts and ends processes at every shard, so that is where many an interrupt comes."""
+    owner, name = {"begin": (Future, "result"), "end": (BaseProcess, "join")}[step]
+    whole, interrupts = getattr(owner, name), [KeyboardInterrupt()]
+
+    def interrupted(*args, **given):
+        if interrupts:
+            raise interrupts.pop()
+        return whole(*args, **given)
+
+    monkeypatch.setattr(owner, name, interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        list(read(Numbered(), processes=2))
+    assert caught.traceback  # which keeps all that it passed through alive
+    assert multiprocessing.active_children() == []
 
 
 def test_a_process_that_may_have_no_children_uses_threads(monkeypatch) -> None:

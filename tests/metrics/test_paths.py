@@ -138,3 +138,14 @@ def test_missing_classes_are_named(labels: list[int], painted: list[int], messag
     ranks = standardized_ranks(np.random.default_rng(8).normal(size=(4, 9)))
     with pytest.raises(MissingInputError, match=message):
         path_curve(ranks, ranks[:1], labels=labels, picture_labels=painted)
+
+
+def test_float32_is_ranked_as_float64_is() -> None:
+    rng = np.random.default_rng(11)
+    rows = np.concatenate(
+        [rng.normal(size=(3, 70)).round(1), np.array([[-0.0, 0.0, 1e-40, -1e-40, -3.0] * 14])]
+    )
+    narrow = rows.astype(np.float32)
+    assert standardized_ranks(narrow) == pytest.approx(
+        standardized_ranks(narrow.astype(np.float64)), abs=1e-6
+    )

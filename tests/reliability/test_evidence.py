@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import TensorDataset
 
 import fvhooks as fv
 from fvhooks.metrics.paths import standardized_ranks
@@ -68,8 +69,15 @@ def test_the_mean_control_is_of_reference_images(
 
 
 def test_each_real_image_is_read_once(
-    evidence: Evidence, store: fv.Store, monkeypatch: pytest.MonkeyPatch
+    hooked: fv.HookedModel,
+    store: fv.Store,
+    real: torch.Tensor,
+    data: TensorDataset,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    fresh = fv.open_store(store.path, data)  # of which nothing has been read
+    evidence = Evidence(hooked, fresh, units=UNITS, pictures=real[:3, :2], layers=["1", "3"])
+    _ = evidence.readings  # the one image by which the network is known again
     read: list[str] = []
     images = fv.Store.images
     monkeypatch.setattr(fv.Store, "images", lambda self, ids: read.extend(ids) or images(self, ids))

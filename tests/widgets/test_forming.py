@@ -1,6 +1,7 @@
 """Pictures while they form: what the browser is sent, and how a real notebook stops them."""
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,9 @@ def test_many_large_pictures_stay_within_a_notebooks_budget() -> None:
     assert 20 < len(widget.spans) < 300
 
 
-@pytest.mark.browser
-def test_jupyterlab_shows_pictures_as_they_form_and_stops_keeping_them(
-    lab: Any, chromium: Any, tmp_path: Path
-) -> None:
+@pytest.fixture
+def page(lab: Any, chromium: Any) -> Iterator[Any]:
+    """A notebook in JupyterLab whose cell makes pictures for minutes."""
     nbformat = pytest.importorskip("nbformat")
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -90,27 +90,38 @@ def test_jupyterlab_shows_pictures_as_they_form_and_stops_keeping_them(
     page = context.new_page()
     page.goto(f"{lab.address}/lab/tree/live.ipynb?token={lab.token}", timeout=120_000)
     page.wait_for_selector("text=(ipykernel) | Idle", timeout=120_000)
-    page.locator(".jp-Notebook .jp-Cell").first.locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
-    view = page.locator(".jp-OutputArea-output .fvhooks")
-    view.wait_for(timeout=120_000)
-    first = _step(view)
-    page.wait_for_function(
-        "(step) => parseInt(document.querySelector('.fvhooks .fvh-subtitle').textContent.slice(5)) > step",
-        arg=first,
-        timeout=60_000,
-    )
-    assert view.locator("img").count() == 6
-    assert view.locator("img").first.evaluate("(img) => img.decode().then(() => img.naturalWidth)") == 64
-    page.screenshot(path=tmp_path / "live.png")
-    page.get_by_title("Interrupt the kernel").click()
-    said = page.locator(".jp-OutputArea-output", has_text="kept:")
-    said.wait_for(timeout=60_000)
-    assert re.search(r"(.stopped at step \d+.[,\]]\s?){6}\(3, 2, 3, 64, 64\)", said.inner_text())
-    assert not view.get_by_text("Interrupting the cell").is_visible()
-    assert "stopped at step" in view.inner_text()
-    page.screenshot(path=tmp_path / "stopped.png")
+    yield page
     context.close()
+
+
+@pytest.mark.browser
+def test_jupyterlab_shows_pictures_as_they_form_and_stops_keeping_them(page: Any, tmp_path: Path) -> None:
+    stops: list[Callable[[], None]] = [
+        lambda: page.get_by_role("button", name="Stop, keep the pictures").click(),
+        lambda: page.get_by_title("Interrupt the kernel").click(),
+    ]
+    for number, stop in enumerate(stops):
+        page.locator(".jp-Notebook .jp-Cell").first.locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        view = page.locator(".jp-OutputArea-output .fvhooks").filter(has_not_text="stopped at")
+        view.wait_for(timeout=120_000)
+        first = _step(view)
+        page.wait_for_function(
+            "(step) => document.querySelector('.fvhooks .fvh-subtitle').textContent.split(' ')[1] > step",
+            arg=first,
+            timeout=60_000,
+        )
+        assert view.locator("img").count() == 6
+        assert view.locator("img").first.evaluate("(img) => img.decode().then(() => img.naturalWidth)") == 64
+        page.screenshot(path=tmp_path / f"live-{number}.png")
+        stop()
+        said = page.locator(".jp-OutputArea-output", has_text="kept:")
+        said.wait_for(timeout=60_000)
+        assert re.search(r"(.stopped at step \d+.[,\]]\s?){6}\(3, 2, 3, 64, 64\)", said.inner_text())
+        stopped = page.locator(".jp-OutputArea-output .fvhooks")
+        assert "stopped at step" in stopped.inner_text()
+        assert not stopped.locator("button").is_visible()
+        page.screenshot(path=tmp_path / f"stopped-{number}.png")
 
 
 def _step(view: Any) -> int:

@@ -29,6 +29,17 @@ class Check(Protocol):
 
 
 @runtime_checkable
+class Reader(Protocol):
+    """A check that says beforehand what it looks at of real images: they are read once for all checks.
+
+    Args:
+        looks_at: of `fvhooks.reliability.real_images`: `PATHS`, `RANGES`.
+    """
+
+    looks_at: ClassVar[tuple[str, ...]]
+
+
+@runtime_checkable
 class Summary(Protocol):
     """A check that also says something of all units together."""
 
@@ -39,4 +50,4 @@ class Summary(Protocol):
 
 CHECKS: Registry[type[Check]] = Registry("fvhooks.reliability.checks", "check")
 
-__all__ = ["CHECKS", "Check", "Summary"]
+__all__ = ["CHECKS", "Check", "Reader", "Summary"]

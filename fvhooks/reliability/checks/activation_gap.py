@@ -16,7 +16,7 @@ import xarray as xr
 from fvhooks.errors import MissingInputError
 from fvhooks.metrics.intervals import Interval, percentile_interval
 from fvhooks.reliability.checks import CHECKS
-from fvhooks.reliability.departures import Band, fresh_departures, upper_limit
+from fvhooks.reliability.departures import RANGE, Band, fresh_departures, upper_limit
 from fvhooks.reliability.drives import Drive, NaturalPeaks
 from fvhooks.reliability.evidence import Evidence
 from fvhooks.reliability.findings import CONTRADICTED, FLOORS, NOT_CONTRADICTED, Finding, judge
@@ -62,15 +62,23 @@ class _Scale:
             raise MissingInputError("real images all drive it alike: nothing to measure a picture by")
         return cls(Band.fit(own), fresh_departures(own), Drive(middle, highest), far)
 
-    def below(self, peaks: np.ndarray, band: Band | None = None) -> np.ndarray:
+    def below(self, peaks: np.ndarray) -> np.ndarray:
         """How far below real images of the kind; 1 at the departure, to either side, of 95 % of them."""
         # the limit is that of all images: it says how far real ones depart, and is no measure of this picture
-        band = band or self.band
+        band = self.band
         return band.departure(np.minimum(peaks, band.middle[0])[..., None]) / upper_limit(self.null)
 
-    def __call__(self, peaks: np.ndarray, band: Band | None = None) -> np.ndarray:
+    def __call__(self, peaks: np.ndarray) -> np.ndarray:
         """1 at either limit; NaN stays NaN."""
-        return np.asarray(np.fmax(self.below(peaks, band), self.excess(peaks) / self.far.value) + 0 * peaks)
+        return self._either(self.below(peaks), peaks)
+
+    def drawn(self, peaks: np.ndarray, bands: Band) -> np.ndarray:
+        """The same with the bands of real images drawn again, (draw, picture)."""
+        below = bands.departures(np.minimum(peaks, bands.middle)) / upper_limit(self.null)
+        return self._either(below, peaks)
+
+    def _either(self, below: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+        return np.asarray(np.fmax(below, self.excess(peaks) / self.far.value) + 0 * peaks)
 
     def chance(self, value: Interval, *, above: bool) -> dict[str, Any]:
         """How far pictures go where nothing is wrong, for the correction for many questions."""
@@ -91,7 +99,7 @@ class ActivationGap:
 
     def __call__(self, unit: Unit, evidence: Evidence) -> Finding:
         """The unit's pictures, their median; the interval draws real images of its kind again."""
-        natural, seeds, peaks = NaturalPeaks.of(unit, evidence), evidence.seeds, evidence.peaks(unit)
+        natural, seeds, peaks = evidence.natural_peaks(unit), evidence.seeds, evidence.peaks(unit)
         scale = _Scale.fit(natural, clean_limit("activation_gap"))
         found, held = scale(peaks), scale(natural.held)
         value = _value(natural, peaks[:_JUDGED, :seeds], scale)
@@ -115,9 +123,11 @@ class ActivationGap:
 def _value(natural: NaturalPeaks, peaks: np.ndarray, scale: _Scale) -> Interval:
     """The median over seeds, and the ends over what is judged."""
     rng, own = np.random.default_rng(0), natural.own
-    bands = [Band.fit(own[rng.integers(len(own), size=len(own))][:, None]) for _ in range(_DRAWS)]
+    drawn = np.stack([own[rng.integers(len(own), size=len(own))] for _ in range(_DRAWS)])
+    low, middle, high = np.quantile(drawn, [RANGE[0], 0.5, RANGE[1]], axis=1)[..., None]
+    bands = Band(low, middle, high)  # one for each draw, against all seeds
     spans = [
-        percentile_interval(float(np.median(scale(v))), [float(np.median(scale(v, band))) for band in bands])
+        percentile_interval(float(np.median(scale(v))), np.median(scale.drawn(v, bands), axis=1))
         for v in peaks
     ]
     return Interval(spans[0].value, min(s.low for s in spans), max(s.high for s in spans))

@@ -21,6 +21,7 @@ from fvhooks.reliability.findings import Finding
 from fvhooks.reliability.limits import clean_limit
 from fvhooks.reliability.losses import Losses, losses_of
 from fvhooks.reliability.natural import held_rows, own_rows
+from fvhooks.reliability.real_images import RANGES
 from fvhooks.units import Unit
 
 _DRAWS = 200
@@ -30,6 +31,7 @@ _DRAWS = 200
 class NaturalSupport:
     """The share of a picture's activation that is lost where every channel does what is common."""
 
+    looks_at: ClassVar[tuple[str, ...]] = (RANGES,)
     family: ClassVar[Literal["off_path", "tampered"]] = "tampered"
     question: ClassVar[str] = (
         "Does the picture drive its unit by what real images of the unit's kind do inside the network?"
@@ -37,7 +39,7 @@ class NaturalSupport:
 
     def __call__(self, unit: Unit, evidence: Evidence) -> Finding:
         """The loss of the unit's pictures, their median; the interval draws real images again."""
-        natural = NaturalPeaks.of(unit, evidence)
+        natural = evidence.natural_peaks(unit)
         own, peaks = natural.own[own_rows(len(natural.own))], evidence.peaks(unit)[0]
         before = Drive(natural.drive.ordinary, float(np.median(own)))
         if not evidence.natural.layers(unit):

@@ -20,6 +20,7 @@ from fvhooks.reliability.departures import FEWEST, RANGE, Band, fresh_departures
 from fvhooks.reliability.depths import Depth, redraw
 from fvhooks.reliability.evidence import Evidence
 from fvhooks.reliability.findings import FLOORS, Finding, judge
+from fvhooks.reliability.real_images import PATHS
 from fvhooks.units import Unit
 
 _QUANTILES = [RANGE[0], 0.5, RANGE[1]]
@@ -29,6 +30,7 @@ _QUANTILES = [RANGE[0], 0.5, RANGE[1]]
 class PathSimilarity:
     """Departure of a picture's path from those of real images, all depths together."""
 
+    looks_at: ClassVar[tuple[str, ...]] = (PATHS,)
     family: ClassVar[Literal["off_path", "tampered"]] = "off_path"
     question: ClassVar[str] = "Does the network process the picture as real images of the unit's kind?"
 

@@ -15,12 +15,12 @@ import xarray as xr
 
 from fvhooks.metrics.intervals import Interval
 from fvhooks.reliability.checks import CHECKS
-from fvhooks.reliability.drives import NaturalPeaks
 from fvhooks.reliability.evidence import Evidence
 from fvhooks.reliability.findings import Finding
 from fvhooks.reliability.limits import clean_limit
 from fvhooks.reliability.losses import Losses, losses_of
 from fvhooks.reliability.natural import held_rows
+from fvhooks.reliability.real_images import RANGES
 from fvhooks.units import Unit
 
 
@@ -28,6 +28,7 @@ from fvhooks.units import Unit
 class SilentUnits:
     """The share of a picture's activation that is lost with the silent channels."""
 
+    looks_at: ClassVar[tuple[str, ...]] = (RANGES,)
     family: ClassVar[Literal["off_path", "tampered"]] = "tampered"
     question: ClassVar[str] = (
         "Does the picture drive its unit without channels that real images leave silent?"
@@ -35,7 +36,7 @@ class SilentUnits:
 
     def __call__(self, unit: Unit, evidence: Evidence) -> Finding:
         """The loss of the unit's pictures, their median; the interval spans the pictures."""
-        natural, seeds = NaturalPeaks.of(unit, evidence), evidence.seeds
+        natural, seeds = evidence.natural_peaks(unit), evidence.seeds
         drive, peaks = natural.drive, evidence.peaks(unit)[0]
         left, held = evidence.natural.without_silent(unit), natural.held[held_rows(len(natural.held))]
         losses = losses_of(peaks, left["cast"], drive, drive)

@@ -1,0 +1,39 @@
+type Listener = (...args: unknown[]) => void;
+
+/** What stands in for a notebook's model on a page without a kernel: it holds the state and tells of changes. */
+export class StaticModel<T extends { blobs: DataView }> {
+  private readonly state: T;
+  private readonly listeners = new Map<string, Set<Listener>>();
+
+  constructor(text: string) {
+    const state = JSON.parse(text) as Omit<T, "blobs"> & { blobs: string };
+    const bytes = Uint8Array.from(atob(state.blobs), (letter) => letter.charCodeAt(0));
+    this.state = { ...state, blobs: new DataView(bytes.buffer) } as unknown as T;
+  }
+
+  get<K extends keyof T>(name: K): T[K] {
+    return this.state[name];
+  }
+
+  set<K extends keyof T>(name: K, value: T[K]): void {
+    if (this.state[name] === value) return;
+    this.state[name] = value;
+    for (const listen of this.listeners.get(`change:${String(name)}`) ?? []) listen();
+  }
+
+  on(name: string, listen: Listener): void {
+    this.listeners.set(name, (this.listeners.get(name) ?? new Set()).add(listen));
+  }
+
+  off(name: string, listen: Listener): void {
+    this.listeners.get(name)?.delete(listen);
+  }
+
+  save_changes(): void {
+    // there is no kernel to save to
+  }
+
+  send(): void {
+    // nor one that answers
+  }
+}
