@@ -11,6 +11,8 @@ from fvhooks.hooks import HookedModel, Preprocessing, attach
 from fvhooks.units import Direction, Layout, Unit
 
 if TYPE_CHECKING:
+    from fvhooks.atlases.maps import atlas
+    from fvhooks.atlases.results import Atlas
     from fvhooks.circuits.attribution import attribution_graph
     from fvhooks.circuits.graphs import AttributionGraph
     from fvhooks.collecting.collection import collect
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY: dict[str, str] = {
+    "Atlas": "fvhooks.atlases.results",
     "AttributionGraph": "fvhooks.circuits.graphs",
     "AuditReport": "fvhooks.reliability.audits",
     "Explanation": "fvhooks.explanations",
@@ -36,6 +39,7 @@ _LAZY: dict[str, str] = {
     "UnitCards": "fvhooks.unit_cards",
     "Visualizations": "fvhooks.synthesis.visualizations",
     "as_visualizations": "fvhooks.synthesis.visualizations",
+    "atlas": "fvhooks.atlases.maps",
     "attribution_graph": "fvhooks.circuits.attribution",
     "audit": "fvhooks.reliability.audits",
     "cards": "fvhooks.unit_cards",
@@ -49,6 +53,7 @@ _LAZY: dict[str, str] = {
 }
 
 __all__ = [
+    "Atlas",
     "AttributionGraph",
     "AuditReport",
     "Direction",
@@ -63,6 +68,7 @@ __all__ = [
     "UnitCards",
     "Visualizations",
     "as_visualizations",
+    "atlas",
     "attach",
     "attribution_graph",
     "audit",
@@ -78,7 +84,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
-    if name in ("attacks", "circuits", "relevance"):  # modules, used as fvhooks.relevance.FlowLRP
+    if name in ("atlases", "attacks", "circuits", "relevance"):  # modules, used as fvhooks.relevance.FlowLRP
         return import_module(f"fvhooks.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)

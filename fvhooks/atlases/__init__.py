@@ -1,1 +1,9 @@
 """Maps of inputs, units and latents: items laid out by likeness, each in a cell of its own."""
+
+from fvhooks.atlases.layouts import LAYOUTS
+from fvhooks.atlases.maps import atlas
+from fvhooks.atlases.options import AtlasOptions
+from fvhooks.atlases.results import Atlas
+from fvhooks.atlases.verification import verify
+
+__all__ = ["LAYOUTS", "Atlas", "AtlasOptions", "atlas", "verify"]

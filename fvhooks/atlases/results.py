@@ -14,7 +14,7 @@ SOURCES = ("data", "crop", "synthetic", "generated", "text", "")
 """Where what a cell shows comes from; "" for a cell without a picture."""
 
 STAGES = ("layout", "grid", "shuffled")
-"""Where neighbours are counted: before and after items are given cells, and with items shuffled among cells."""
+"""Where neighbours are counted: before items are given cells, after it, and with items shuffled among cells."""
 
 
 @dataclass(frozen=True, eq=False)

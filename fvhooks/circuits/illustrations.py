@@ -6,12 +6,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Int
 
-from fvhooks.circuits.fields import receptive_fields
 from fvhooks.circuits.graphs import AttributionGraph
 from fvhooks.errors import LayerNotFoundError, MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.images import as_bytes
 from fvhooks.store.examples import Field, Statistics, real_images
+from fvhooks.store.fields import receptive_fields
 from fvhooks.synthesis.visualizations import Visualizations
 from fvhooks.units import Unit
 

@@ -75,11 +75,11 @@ def real_images(
             words["top_label"][index, :size] = ["" if label == _UNLABELLED else label for label in labels]
         height, width = (fields or {}).get(unit.layer, (1.0, 1.0))
         field = min(height, 1.0), min(width, 1.0)
-        corners, centres = _windows(centres.reshape(size, 2), field)
+        corners, centres = windows(centres.reshape(size, 2), field)
         numbers["top_y"][index, :size], numbers["top_x"][index, :size] = centres.T
         cells[:, index] = 1 / layout.grid[0] / field[0], 1 / layout.grid[1] / field[1]
         try:
-            thumbs[index] = _thumbnails(store.images(found["id"].values), corners, field)
+            thumbs[index] = thumbnails(store.images(found["id"].values), corners, field)
         except MissingInputError:
             notes[index] = f"{notes[index]} {_NO_IMAGES}".strip()
     arrays: dict[str, Any] = {name: (("unit", "top"), values) for name, values in (numbers | words).items()}
@@ -94,16 +94,34 @@ def units_of(data: xr.Dataset) -> Iterator[tuple[int, Unit | None]]:
         yield index, Unit.parse(str(name)) if channel >= 0 else None
 
 
-def _windows(
+def windows(
     centres: Float[np.ndarray, "top 2"], field: Field
 ) -> tuple[Float[np.ndarray, "top 2"], Float[np.ndarray, "top 2"]]:
-    """The upper left corner of each window, kept inside the picture, and the centres as fractions of it."""
+    """The upper left corner of each window, kept inside the picture, and the centres as fractions of it.
+
+    Args:
+        centres: as fractions of the picture; NaN for its middle.
+        field: how much of the picture a window takes.
+    """
     size = np.array(field)
     corners = np.clip(np.nan_to_num(centres, nan=0.5) - size / 2, 0.0, 1.0 - size)
     return corners, (centres - corners) / size
 
 
-def _thumbnails(images: Any, corners: Float[np.ndarray, "top 2"], field: Field) -> UInt8[np.ndarray, "..."]:  # noqa: ANN401 - images as `as_images` takes them
+def thumbnails(
+    images: Any,  # noqa: ANN401 - images as `as_images` takes them
+    corners: Float[np.ndarray, "top 2"],
+    field: Field,
+    side: int = THUMB,
+) -> UInt8[np.ndarray, "top rgb ty tx"]:
+    """Windows of pictures, small: all of one size, whose longer side is at most `side` pixels.
+
+    Args:
+        images: of one size.
+        corners: upper left, as fractions of the picture; see `windows`.
+        field: how much of the picture a window takes.
+        side: in pixels.
+    """
     pictures = as_images(images)
     size = [max(1, round(part * whole)) for part, whole in zip(field, pictures.shape[-2:], strict=True)]
     if tuple(size) != tuple(pictures.shape[-2:]):
@@ -111,7 +129,7 @@ def _thumbnails(images: Any, corners: Float[np.ndarray, "top 2"], field: Field) 
             [_cut(one, corner, size) for one, corner in zip(pictures, corners, strict=True)]
         )
     height, width = pictures.shape[-2:]
-    shrink = min(1.0, THUMB / max(height, width))
+    shrink = min(1.0, side / max(height, width))
     shape = (max(1, round(height * shrink)), max(1, round(width * shrink)))
     small = torch.nn.functional.interpolate(pictures, size=shape, mode="bilinear", antialias=True)
     return as_bytes(small.numpy())

@@ -1,0 +1,1 @@
+"""What a map can be of, one kind a file."""

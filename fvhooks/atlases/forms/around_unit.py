@@ -1,0 +1,105 @@
+"""The images around one unit, direction or latent: its strongest, and others to hold them against."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from fvhooks.atlases.embeddings import chosen_rows, image_features, texts_of
+from fvhooks.atlases.items import Items, histogram_of, label_texts
+from fvhooks.atlases.mixed import mixed_distances
+from fvhooks.atlases.options import AtlasOptions
+from fvhooks.atlases.strata import Strata, draw
+from fvhooks.errors import MissingInputError, ShapeError
+from fvhooks.store.reading import Store
+from fvhooks.units import Direction, Unit
+
+TOP, WEIGHT = 250, 0.25
+
+
+def around_unit(store: Store, unit: Unit | Direction, options: AtlasOptions) -> Items:
+    """The images around one unit.
+
+    Args:
+        store: whose images.
+        unit: a channel of a layer, a latent, or a direction.
+        options: see `AtlasOptions`.
+
+    Raises:
+        MissingInputError: the unit fires for no image; a unit at one position, of which nothing is kept.
+        ShapeError: a direction of another length than the layer has channels.
+    """
+    scores = scores_of(store, unit)
+    usable = chosen_rows(store, options.get("ids"), options.get("split"))
+    signed = isinstance(unit, Direction) or store.is_signed(unit.layer)
+    if not signed and not (scores[usable] > 0).any():
+        raise MissingInputError(
+            f"{unit.id!r} fires for none of {int(usable.sum())} images: there is nothing to map. "
+            f"store.dead_units({unit.layer!r}) names all that never fire."
+        )
+    strata = _strata(store, scores, usable, options)
+    rows = strata.rows
+    features = image_features(store, rows, options.get("embedding"), unit.layer)
+    weight = options.get("weight", WEIGHT)
+    table = store.images_table
+    columns: dict[str, Any] = {
+        "label": label_texts(store.labels[rows], options.get("names", {})),
+        "index": table["index"].values[rows].astype(np.int64),
+        "stratum": strata.names,
+        "shown": table["id"].values[rows].astype(object),
+        "activation": scores[rows],
+    }
+    if isinstance(unit, Unit):
+        columns["position"] = store.rows_of(unit.layer, "position", rows)[:, unit.channel].astype(np.int64)
+    return Items(
+        texts_of(table["id"].values[rows]),
+        "unit",
+        features,
+        scores[rows],
+        mixed_distances(features, scores[rows], weight),
+        columns=columns,
+        extras=histogram_of(scores[usable]),
+        about={
+            "title": f"Images around {unit.id}",
+            "unit": unit.id,
+            "layer": unit.layer,
+            "strata": strata.populations,
+            "weight": weight,
+        }
+        | ({"direction": np.asarray(unit.vector).tolist()} if isinstance(unit, Direction) else {}),
+    )
+
+
+def _strata(
+    store: Store, scores: Float[np.ndarray, " image"], usable: np.ndarray, options: AtlasOptions
+) -> Strata:
+    top = options.get("top", TOP)
+    sizes = (top, options.get("random", top // 2), options.get("negatives", top // 2))
+    return draw(scores, store.labels, usable, sizes=sizes, seed=options.get("seed", 0))
+
+
+def scores_of(store: Store, unit: Unit | Direction) -> Float[np.ndarray, " image"]:
+    """How strongly each image of a store moves a unit: its peak; for a direction its mean over positions.
+
+    Args:
+        store: statistics of the images.
+        unit: a channel or a direction.
+    """
+    if isinstance(unit, Unit):
+        if unit.position is not None:
+            raise MissingInputError(
+                f"A store keeps the peak of each channel, which says nothing about {unit.id!r}. "
+                "Pass a channel of a layer: Unit(layer, channel)."
+            )
+        channels = store.layout(unit.layer).channels
+        if unit.channel >= channels:
+            raise MissingInputError(f"Layer {unit.layer!r} has {channels} channels; there is no {unit.id!r}.")
+        peaks = store.of_images(unit.layer, "peak").isel(channel=unit.channel)
+        return np.asarray(peaks.values, dtype=np.float32)
+    averages = store.of_images(unit.layer, "average")
+    if averages.sizes["channel"] != len(unit.vector):
+        raise ShapeError(
+            f"Expected a direction with one number for each of the {averages.sizes['channel']} channels of "
+            f"{unit.layer!r}, got {len(unit.vector)}."
+        )
+    return np.asarray((averages.data @ np.asarray(unit.vector, np.float32)).compute(), dtype=np.float32)

@@ -1,0 +1,175 @@
+"""What fills the cells of a map: real images, what a position sees of them, or pictures that were made."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float, Int, Shaped, UInt8
+
+from fvhooks.errors import MissingInputError, ShapeError
+from fvhooks.images import as_bytes, as_images
+from fvhooks.store.examples import Field, thumbnails, windows
+from fvhooks.store.reading import Store
+from fvhooks.units import Layout
+
+_BATCH = 64
+_MANY = 10_000  # cells beyond which pictures are made smaller
+SIDE, SMALL_SIDE = 64, 32
+
+Sprites = UInt8[np.ndarray, "cell rgb py px"]
+
+
+@dataclass(frozen=True, eq=False)
+class Filled:
+    """Pictures of cells.
+
+    Args:
+        images: of every cell, black where there is none; None where no cell has one.
+        source: of every cell, one of `SOURCES`.
+        flag: of every cell, what is wrong; "" where nothing is.
+    """
+
+    images: Sprites | None
+    source: Shaped[np.ndarray, " cell"]
+    flag: Shaped[np.ndarray, " cell"]
+
+    def variables(self) -> dict[str, Any]:
+        """As variables of an atlas."""
+        found: dict[str, Any] = {"source": ("cell", self.source), "flag": ("cell", self.flag)}
+        return found | ({} if self.images is None else {"image": (("cell", "rgb", "py", "px"), self.images)})
+
+
+def no_pictures(count: int, source: str = "") -> Filled:
+    """Cells that show nothing but their words."""
+    return Filled(None, np.full(count, source, dtype=object), np.full(count, "", dtype=object))
+
+
+def side_of(count: int, asked: int | None) -> int:
+    """How large a cell's picture is at most, in pixels."""
+    return asked if asked is not None else SIDE if count <= _MANY else SMALL_SIDE
+
+
+def real_pictures(
+    store: Store,
+    shown: Shaped[np.ndarray, " cell"],
+    position: Int[np.ndarray, " cell"] | None,
+    *,
+    window: tuple[Layout, Field] | None,
+    side: int,
+) -> Filled:
+    """Real images of a store, whole or cut to what a firing position sees.
+
+    One that can no longer be read is a cell without a picture, flagged.
+
+    Args:
+        store: with its data set attached.
+        shown: the id of each cell's image; "" for none.
+        position: where the unit fired in it.
+        window: the layer's layout and how much of the picture a position sees; None for whole images.
+        side: of a picture in pixels, at most.
+
+    Raises:
+        MissingInputError: no data set is attached.
+    """
+    if store.source is None:
+        store.images([])  # says what to do
+    made: Sprites | None = None
+    field = (1.0, 1.0) if window is None else (min(window[1][0], 1.0), min(window[1][1], 1.0))
+    sources = np.full(len(shown), "", dtype=object)
+    flags = np.full(len(shown), "", dtype=object)
+    wanted = np.flatnonzero(shown != "")
+    for start in range(0, len(wanted), _BATCH):
+        for places, pictures, fault in _read(store, wanted[start : start + _BATCH], shown):
+            if pictures is None:
+                flags[places] = f"its image cannot be read: {fault}"
+                continue
+            corners = _corners(window, None if position is None else position[places], field, len(places))
+            small = thumbnails(pictures, corners, field, side)
+            if made is None:
+                made = np.zeros((len(shown), *small.shape[1:]), np.uint8)
+            made[places] = small
+            sources[places] = "data" if window is None else "crop"
+    return Filled(made, sources, flags)
+
+
+def _read(
+    store: Store, places: Int[np.ndarray, " place"], shown: Shaped[np.ndarray, " cell"]
+) -> Iterator[tuple[Int[np.ndarray, " place"], torch.Tensor | None, str]]:
+    """Images of some cells together; one by one where one of them fails."""
+    try:
+        yield places, store.images([str(name) for name in shown[places]]), ""
+    except Exception as error:  # noqa: BLE001 - whatever a user's data set raises; it becomes a flag
+        if len(places) == 1:
+            yield places, None, f"{type(error).__name__}: {error}"
+            return
+        for place in places:
+            yield from _read(store, np.array([place]), shown)
+
+
+def _corners(
+    window: tuple[Layout, Field] | None, position: Int[np.ndarray, " place"] | None, field: Field, count: int
+) -> Float[np.ndarray, "place 2"]:
+    if window is None or position is None:
+        return np.zeros((count, 2))
+    middle = (np.nan, np.nan)
+    centres = np.array([window[0].centre(int(place)) or middle for place in position]).reshape(count, 2)
+    return windows(centres, field)[0]
+
+
+def made_pictures(pictures: Any, count: int, side: int, *, source: str) -> Filled:  # noqa: ANN401 - as `as_images` takes them
+    """Pictures that were made for every cell.
+
+    Args:
+        pictures: (cell, rgb, y, x), `uint8` or in [0, 1].
+        count: how many cells there are.
+        side: of a picture in pixels, at most.
+        source: what to call them.
+
+    Raises:
+        ShapeError: another number of pictures than of cells.
+        ImageError: pictures of a wrong range or type.
+    """
+    given = pictures if hasattr(pictures, "shape") else np.asarray(pictures)
+    if len(given) != count:
+        raise ShapeError(f"Expected a picture for each of {count} cells, got {len(given)}.")
+    parts = [
+        thumbnails(as_images(given[start : start + _BATCH]), np.zeros((0, 2)), (1.0, 1.0), side)
+        for start in range(0, count, _BATCH)
+    ]
+    images = np.concatenate(parts) if parts else None
+    return Filled(images, np.full(count, source, dtype=object), np.full(count, "", dtype=object))
+
+
+def called(filler: Any, cells: xr.Dataset, side: int) -> Filled:  # noqa: ANN401 - a user's function
+    """What a user's function draws for the cells, marked as generated.
+
+    Raises:
+        MissingInputError: it gave nothing.
+    """
+    pictures = filler(cells)
+    if pictures is None:
+        raise MissingInputError(
+            "Expected the function in cells= to return pictures (cell, rgb, y, x) of all cells, got None."
+        )
+    return made_pictures(pictures, cells.sizes["cell"], side, source="generated")
+
+
+def four_in_one(parts: Sequence[Filled]) -> Filled:
+    """2 × 2 pictures a cell, in reading order."""
+    known = [part.images for part in parts if part.images is not None]
+    if not known:
+        return parts[0]
+    shape = known[0].shape
+    blank = np.zeros(shape, np.uint8)
+    images = [part.images if part.images is not None else blank for part in parts]
+    rows = [np.concatenate(images[place : place + 2], axis=-1) for place in (0, 2)]
+    whole = np.concatenate(rows, axis=-2)
+    halved = as_bytes(
+        torch.nn.functional.interpolate(
+            torch.from_numpy(whole).float() / 255, size=tuple(shape[-2:]), mode="bilinear", antialias=True
+        ).numpy()
+    )
+    return Filled(halved, parts[0].source, parts[0].flag)
