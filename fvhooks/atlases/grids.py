@@ -94,7 +94,7 @@ def snap_exactly(
 
 
 def displacement(
-    points: Real[np.ndarray, "item xy"], cells: Int[np.ndarray, "item 2"], shape: tuple[int, int]
+    points: Real[np.ndarray, "item xy"], cells: Int[np.ndarray, "_ 2"], shape: tuple[int, int]
 ) -> Float64[np.ndarray, " item"]:
     """How far each item was moved, with the layout stretched to the middles of the outermost cells.
 

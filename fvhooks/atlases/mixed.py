@@ -10,7 +10,7 @@ WEIGHT = 0.25
 
 
 def mixed_distances(
-    features: Real[np.ndarray, "item feature"], scores: Real[np.ndarray, " item"], weight: float = WEIGHT
+    features: Real[np.ndarray, "item feature"], scores: Real[np.ndarray, " _"], weight: float = WEIGHT
 ) -> Float64[np.ndarray, "item item"]:
     """(1 − weight) · cosine distance / the largest + weight · difference of scores, scaled to [0, 1].
 
@@ -40,9 +40,8 @@ def mixed_distances(
             f"{len(given)} scores."
         )
     if not np.isfinite(given).all():
-        raise NonFiniteError(
-            f"Scores must be finite; {int((~np.isfinite(given)).sum())} are NaN or infinite."
-        )
+        bad = int((~np.isfinite(given)).sum())
+        raise NonFiniteError(f"Scores must be finite; {bad} of {len(given)} are NaN or infinite.")
     apart = cosine_distances(features)
     between = np.abs(np.subtract.outer(given, given))
     scaled = [part / part.max() if part.max(initial=0.0) > 0 else part for part in (apart, between)]

@@ -113,7 +113,7 @@ def nearest_of_distances(distances: Real[np.ndarray, "item item"], k: int) -> In
     return found
 
 
-def kept(a: Int[np.ndarray, "item k"], b: Int[np.ndarray, "item other"]) -> Float64[np.ndarray, " item"]:
+def kept(a: Int[np.ndarray, "item k"], b: Int[np.ndarray, "_ _"]) -> Float64[np.ndarray, " item"]:
     """Which share of an item's neighbours in `a` are among those in `b`.
 
     Example:
@@ -142,7 +142,7 @@ def kept(a: Int[np.ndarray, "item k"], b: Int[np.ndarray, "item other"]) -> Floa
     return np.where(count > 0, hits / np.maximum(count, 1), np.nan)
 
 
-def gain(a: Int[np.ndarray, "item k"], b: Int[np.ndarray, "item k"], count: int) -> float:
+def gain(a: Int[np.ndarray, "item k"], b: Int[np.ndarray, "_ _"], count: int) -> float:
     """The share of neighbours that two spaces have in common, less what chance gives: k / (count − 1).
 
     0 where a map is no better than chance, 1 − k / (count − 1) where it keeps all. It is a measure of the

@@ -6,6 +6,8 @@ from jaxtyping import Float64, Real
 from fvhooks.atlases.neighbourhoods import directions
 from fvhooks.errors import NonFiniteError, ShapeError
 
+_NOTHING = 1e-12  # the cosine of an item with its copy is off by rounding, which scaling would blow up
+
 
 def principal(features: Real[np.ndarray, "item feature"]) -> Float64[np.ndarray, "item 2"]:
     """Along the two directions in which features vary most; the farthest item is on the positive side.
@@ -33,7 +35,7 @@ def principal(features: Real[np.ndarray, "item feature"]) -> Float64[np.ndarray,
     return _turned(places, len(values))
 
 
-def classical(distances: Real[np.ndarray, "item item"]) -> Float64[np.ndarray, "item 2"]:
+def classical(distances: Real[np.ndarray, "item _"]) -> Float64[np.ndarray, "item 2"]:
     """Places whose distances are near the given ones: classical multidimensional scaling.
 
     Example:
@@ -77,6 +79,7 @@ def cosine_distances(features: Real[np.ndarray, "item feature"]) -> Float64[np.n
     unit = directions(values)
     alike = unit @ unit.T
     apart: Float64[np.ndarray, "item item"] = np.clip(1 - (alike + alike.T) / 2, 0.0, 2.0)
+    apart[apart < _NOTHING] = 0.0
     np.fill_diagonal(apart, 0.0)
     return apart
 

@@ -15,7 +15,7 @@ _DIGITS = 10  # sums of distances that agree so far are equal
 def pyramid(
     cells: Int[np.ndarray, "item 2"],
     shape: tuple[int, int],
-    features: Real[np.ndarray, "item feature"] | None = None,
+    features: Real[np.ndarray, "_ feature"] | None = None,
 ) -> list[Level]:
     """Which item stands for each 2 × 2 cells of the level below, level after level, until one stands for all.
 
@@ -43,7 +43,7 @@ def pyramid(
     medoid = item_grid(cells, shape)
     if features is not None and len(features) != len(cells):
         raise ShapeError(f"Expected features of {len(cells)} items, got {len(features)}.")
-    unit = None if features is None else directions(features)
+    unit = None if features is None or not len(cells) else directions(features)
     count = (medoid >= 0).astype(np.int64)
     levels: list[Level] = []
     while medoid.size > 1:

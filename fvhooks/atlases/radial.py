@@ -7,7 +7,7 @@ from fvhooks.errors import NonFiniteError, ShapeError
 
 
 def radial(
-    points: Real[np.ndarray, "item 2"], scores: Real[np.ndarray, " item"]
+    points: Real[np.ndarray, "item 2"], scores: Real[np.ndarray, " _"]
 ) -> Float64[np.ndarray, "item 2"]:
     """Each item in its direction from the middle of the layout, at the square root of its rank / count.
 
