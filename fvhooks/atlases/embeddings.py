@@ -39,7 +39,7 @@ def image_features(
         MissingInputError: the store keeps no averages of each image, or no data set is attached.
     """
     if embedding is None or isinstance(embedding, str):
-        return store.rows_of(embedding or layer, "average", rows).astype(np.float32)
+        return np.asarray(store.rows_of(embedding or layer, "average", rows), dtype=np.float32)
     ids = store.images_table["id"].values[rows]
     if callable(embedding):
         return embedded(store, [str(name) for name in ids], embedding)
@@ -48,7 +48,8 @@ def image_features(
         raise ShapeError(
             f"Expected embedding vectors for the {store.size} images of the store, got {len(vectors)}."
         )
-    return vectors[rows]
+    chosen: Float[np.ndarray, "item feature"] = vectors[rows]
+    return chosen
 
 
 def embedded(store: Store, ids: Sequence[str], embedding: Any) -> Float[np.ndarray, "item feature"]:  # noqa: ANN401

@@ -59,7 +59,7 @@ def synthetic_flags(
     if "activation" in vis.data:
         activation = vis.data["activation"].transpose("unit", "seed").values[at[known], 0]
     quantiles = np.asarray(store[layer]["quantiles"].values)
-    channels = np.array([int(items.ids[place].rpartition(":")[2]) for place in known])
+    channels = np.array([int(items.ids[int(place)].rpartition(":")[2]) for place in known])
     rare, highest = (quantiles[channels, QUANTILES.index(level)] for level in (RARE, 1.0))
     flags[known] = against_natural(activation, rare, highest)
     return flags

@@ -63,8 +63,9 @@ def places_of(items: Items, options: AtlasOptions) -> Places:
     if options.get("radial", False):
         if items.scores is None:
             raise MissingInputError("A radial map needs scores: the highest lie in its centre.")
-        points = radial(points, items.scores[items.placed])
-    points = shape_into_square(points)
+        points = (radial(points, items.scores[items.placed]) + 1) / 2  # not stretched: it is a disc
+    else:
+        points = shape_into_square(points)
     shape = options.get("shape") or grid_shape(len(points))
     return Places(points, snap(points, shape), shape, again, name)
 
@@ -236,7 +237,7 @@ def _levels(items: Items, places: Places) -> dict[str, Any]:
 def _about(items: Items, places: Places, options: AtlasOptions) -> dict[str, Any]:
     """What an atlas says of itself: what it is of, and with which settings it was made."""
     about = dict(items.about)
-    settings = {name: about.pop(name) for name in ("strata", "weight", "by") if name in about}
+    settings: dict[str, Any] = {name: about.pop(name) for name in ("strata", "weight", "by") if name in about}
     settings |= {"layout": places.layout, "radial": bool(options.get("radial", False))}
     if "title" in options:
         about["title"] = options["title"]

@@ -135,10 +135,8 @@ def made_pictures(pictures: Any, count: int, side: int, *, source: str) -> Fille
     given = pictures if hasattr(pictures, "shape") else np.asarray(pictures)
     if len(given) != count:
         raise ShapeError(f"Expected a picture for each of {count} cells, got {len(given)}.")
-    parts = [
-        thumbnails(as_images(given[start : start + _BATCH]), np.zeros((0, 2)), (1.0, 1.0), side)
-        for start in range(0, count, _BATCH)
-    ]
+    batches = [as_images(given[start : start + _BATCH]) for start in range(0, count, _BATCH)]
+    parts = [thumbnails(batch, np.zeros((len(batch), 2)), (1.0, 1.0), side) for batch in batches]
     images = np.concatenate(parts) if parts else None
     return Filled(images, np.full(count, source, dtype=object), np.full(count, "", dtype=object))
 

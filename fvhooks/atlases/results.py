@@ -14,7 +14,7 @@ SOURCES = ("data", "crop", "synthetic", "generated", "text", "")
 """Where what a cell shows comes from; "" for a cell without a picture."""
 
 STAGES = ("layout", "grid", "shuffled")
-"""Where neighbours are counted: before items are given cells, after it, and with items shuffled among cells."""
+"""Where neighbours are counted: before the grid, on it, and with items shuffled among its cells."""
 
 
 @dataclass(frozen=True, eq=False)

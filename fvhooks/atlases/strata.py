@@ -1,4 +1,4 @@
-"""Which images stand around a unit: its strongest, any others, and those of the same labels that fire least."""
+"""Which images stand around a unit: its strongest, any others, and the least of the same labels."""
 
 from dataclasses import dataclass
 
@@ -71,9 +71,12 @@ def _negatives(
     count: int,
 ) -> Int[np.ndarray, " negative"]:
     lowest = candidates[np.argsort(scores[candidates], kind="stable")]
-    if count < len(top):  # of each label in proportion: every so many of the top
-        top = top[np.round(np.linspace(0, len(top) - 1, count)).astype(int)] if count else top[:0]
+    known, numbers = np.unique(labels[top], return_counts=True)
+    wanted = numbers * min(count, len(top)) / max(len(top), 1)
+    quotas = np.floor(wanted).astype(int)
+    left = min(count, len(top)) - int(quotas.sum())
+    quotas[np.argsort(quotas - wanted, kind="stable")[:left]] += 1  # to the largest remainders
     chosen: list[int] = []
-    for label in np.unique(labels[top]):
-        chosen += lowest[labels[lowest] == label][: int((labels[top] == label).sum())].tolist()
+    for label, quota in zip(known, quotas, strict=True):
+        chosen += lowest[labels[lowest] == label][:quota].tolist()
     return np.array(sorted(chosen, key=lambda row: float(scores[row]))[:count], dtype=np.int64)

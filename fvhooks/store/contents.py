@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 
 from fvhooks.errors import LayerNotFoundError, MissingInputError, StoreError, did_you_mean
 from fvhooks.hooks import Preprocessing
@@ -160,7 +160,7 @@ class Contents:
 
     def rows_of(
         self, layer: str, array: str, rows: Int[np.ndarray, " row"]
-    ) -> Float[np.ndarray, "row channel"]:
+    ) -> Real[np.ndarray, "row channel"]:
         """What is kept of some images in a layer, read at once.
 
         Args:

@@ -31,7 +31,7 @@ def given_items(features: Any, options: AtlasOptions) -> Items:  # noqa: ANN401 
     scores = _scores(options.get("scores"), count)
     items = options.get("items")
     texts = items if is_texts(items) else None
-    labels = [str(label) for label in _listed(options.get("labels"), count, "labels") or [""] * count]
+    labels = _listed(options.get("labels"), count, "labels")
     ids = _listed(options.get("ids"), count, "ids")
     names = [str(name) for name in ids] if ids is not None else _names(texts, count)
     if texts is not None:
@@ -45,7 +45,8 @@ def given_items(features: Any, options: AtlasOptions) -> Items:  # noqa: ANN401 
                 f"Scores can count in the distance of up to {_MIXED} items, got {count}: leave weight out."
             )
         distances = mixed_distances(vectors, scores, weight)
-    columns = {"label": np.array(labels, dtype=object), "index": np.arange(count)}
+    said = [""] * count if labels is None else [str(label) for label in labels]
+    columns = {"label": np.array(said, dtype=object), "index": np.arange(count)}
     extras = {} if scores is None else histogram_of(scores)
     return Items(
         names,

@@ -22,7 +22,7 @@ Features = Float[np.ndarray, "unit feature"]
 
 
 def units_of_layer(store: Store, layer: str, options: AtlasOptions) -> Items:
-    """All units of a layer; scored by how selective each is for one label, or without labels how often it fires.
+    """All units of a layer; scored by how selective each is for one label, without labels how often it fires.
 
     Args:
         store: statistics of real images.
@@ -173,7 +173,7 @@ def _histograms(store: Store, layer: str) -> dict[str, Any]:
 
 
 def _extremes(peaks: xr.DataArray) -> tuple[Float[np.ndarray, " channel"], Float[np.ndarray, " channel"]]:
-    import dask  # noqa: PLC0415 - with the store
-
-    low, high = dask.compute(peaks.min("image", skipna=True).data, peaks.max("image", skipna=True).data)
-    return np.nan_to_num(low), np.nan_to_num(high)
+    both = xr.Dataset(
+        {"low": peaks.min("image", skipna=True), "high": peaks.max("image", skipna=True)}
+    ).compute()
+    return np.nan_to_num(both["low"].values), np.nan_to_num(both["high"].values)
