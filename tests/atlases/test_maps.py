@@ -75,7 +75,10 @@ class TestAroundUnit:
     def test_a_disc_has_the_strongest_in_its_centre(self, made) -> None:
         data = made(unit=UNIT, layout="scaled", radial=True, top=40, random=0, negatives=0, shape=(7, 7)).data
         away = np.hypot(data["x"].values - 0.5, data["y"].values - 0.5)
-        assert np.argsort(away, kind="stable").tolist() == np.argsort(-data["score"], kind="stable").tolist()
+        assert (
+            np.argsort(away, kind="stable").tolist()
+            == np.argsort(-data["score"].values, kind="stable").tolist()
+        )
 
     def test_the_weight_trades_features_for_scores(self, made) -> None:
         features, scores = [], []
