@@ -130,9 +130,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--items", type=int, default=100_000)
-    parser.add_argument(
-        "--images", type=Path, help="a file with the array `images` (image, y, x, rgb), 32 px"
-    )
+    parser.add_argument("--images", type=Path, help="holds `images` (image, y, x, rgb) of 32 px")
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--one", choices=list(PARTS), help="this part, here")
     options = parser.parse_args()

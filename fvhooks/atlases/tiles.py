@@ -226,7 +226,7 @@ def _edges(data: xr.Dataset, cell: int) -> Int64[np.ndarray, " item"]:
 
 def _fitted(picture: UInt8[np.ndarray, "rgb y x"], edge: int) -> UInt8[np.ndarray, "_ _ 3"]:
     """A picture whose longer side is the edge."""
-    colours = np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0)
+    colours: UInt8[np.ndarray, "_ _ 3"] = np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0)
     height, width = colours.shape[:2]
     longest = max(height, width)
     size = (max(1, round(width * edge / longest)), max(1, round(height * edge / longest)))
