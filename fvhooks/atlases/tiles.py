@@ -66,8 +66,7 @@ class Tiles:
         self._pictured = np.ones(data.sizes["cell"], bool)
         if sprites is None and "source" in data:
             self._pictured = ~np.isin(data["source"].values.astype(str), _UNPICTURED)
-        self._image = data.get("image")
-        self._sprites = sprites or self._read
+        self._sprites = sprites or _reader(data["image"])
 
     @property
     def levels(self) -> int:
@@ -160,13 +159,6 @@ class Tiles:
         )
         return tile_row, tile_col, x, y
 
-    def _read(self, items: Int[np.ndarray, " sprite"]) -> UInt8[np.ndarray, "sprite rgb y x"]:
-        assert self._image is not None
-        order = np.argsort(items)  # files are read forwards
-        pictures = self._image.isel(cell=items[order]).transpose("cell", "rgb", "py", "px").values
-        back: UInt8[np.ndarray, "sprite rgb y x"] = pictures[np.argsort(order)]
-        return back
-
 
 def export_tiles(tiles: Tiles, folder: str | Path, *, quality: int = QUALITY) -> Path:
     """Write all tiles as files, one by one, for maps that are too large for one page.
@@ -202,6 +194,18 @@ def export_tiles(tiles: Tiles, folder: str | Path, *, quality: int = QUALITY) ->
     return index
 
 
+def _reader(image: xr.DataArray) -> Sprites:
+    """Pictures of a map's own, which may lie in a file."""
+
+    def read(items: Int[np.ndarray, " sprite"]) -> UInt8[np.ndarray, "sprite rgb y x"]:
+        order = np.argsort(items)  # files are read forwards
+        pictures = image.isel(cell=items[order]).transpose("cell", "rgb", "py", "px").values
+        back: UInt8[np.ndarray, "sprite rgb y x"] = pictures[np.argsort(order)]
+        return back
+
+    return read
+
+
 def _levels(data: xr.Dataset) -> list[Int64[np.ndarray, "_ _"]]:
     rows, columns = (int(number) for number in data.attrs["grid"])
     cells = np.stack([data["row"].values, data["col"].values], 1).astype(np.int64)
@@ -222,11 +226,11 @@ def _edges(data: xr.Dataset, cell: int) -> Int64[np.ndarray, " item"]:
 
 def _fitted(picture: UInt8[np.ndarray, "rgb y x"], edge: int) -> UInt8[np.ndarray, "_ _ 3"]:
     """A picture whose longer side is the edge."""
-    colours = np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0)
+    colours: UInt8[np.ndarray, "_ _ 3"] = np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0)
     height, width = colours.shape[:2]
     longest = max(height, width)
-    if longest == edge:
-        return colours
     size = (max(1, round(width * edge / longest)), max(1, round(height * edge / longest)))
-    resized = Image.fromarray(np.ascontiguousarray(colours)).resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(resized)
+    if size == (width, height):
+        return colours
+    image = Image.fromarray(np.ascontiguousarray(colours))
+    return np.array(image.resize(size, Image.Resampling.LANCZOS))

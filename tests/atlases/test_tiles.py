@@ -25,7 +25,7 @@ def _map(count: int, image: tuple[int, ...] = (3, 8, 8), strip: int = 0, seed: i
         dims = (f"row_{level}", f"col_{level}")
         data |= {f"medoid_{level}": (dims, medoid), f"count_{level}": (dims, standing)}
     columns = max(shape[1], 1)
-    below = np.stack(np.divmod(np.arange(strip), columns), 1) + [shape[0] + 1, 0]
+    below = np.stack(np.divmod(np.arange(strip), columns), 1) + np.array([shape[0] + 1, 0])
     cells = np.concatenate([cells, below])
     pictures = rng.integers(0, 256, (len(cells), *image), dtype=np.uint8)
     data |= {
