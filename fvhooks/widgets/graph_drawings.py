@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fvhooks.circuits.graphs import AttributionGraph
 from fvhooks.widgets.badges import SYMBOLS
 from fvhooks.widgets.encodings import LOSSLESS_SIDE
-from fvhooks.widgets.graph_atlases import Picture, squared, thumbnails
+from fvhooks.widgets.tile_sheets import Picture, squared, thumbnails
 from fvhooks.widgets.graph_facts import heading, verdicts_of
 from fvhooks.widgets.graph_rows import (
     DOWN,
