@@ -18,7 +18,7 @@ interface State {
 type Message =
   | { type: "columns"; columns: Columns }
   | { type: "more"; columns: Columns }
-  | { type: "tile"; place: Place }
+  | { type: "tile" | "absent"; place: Place }
   | { type: "error"; text: string };
 type Model = AnyModel<State>;
 
@@ -113,6 +113,7 @@ class AtlasView {
 
   private readonly onMessage = (message: Message, [buffer]: DataView[]): void => {
     if (message.type === "error") this.say(message.text);
+    else if (message.type === "absent") this.store?.lacks(message.place);
     else if (buffer === undefined) return;
     else if (message.type === "tile") this.store?.keep(message.place, new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.byteLength));
     else if (message.type === "more") {

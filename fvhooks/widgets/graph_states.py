@@ -9,10 +9,10 @@ from jaxtyping import Shaped
 
 from fvhooks.circuits.graphs import AttributionGraph
 from fvhooks.widgets.encodings import Packer, Span
-from fvhooks.widgets.tile_sheets import sheet_of
 from fvhooks.widgets.graph_classes import classes_of
 from fvhooks.widgets.graph_facts import SIDES, detail, heading, optional, verdicts_of
 from fvhooks.widgets.graph_rows import Rows, rows_of, scores_of, weights_of
+from fvhooks.widgets.tile_sheets import sheet_of
 
 MOST_NODES, MOST_EDGES = 3_000, 10_000
 """What a browser still draws without making anybody wait; of larger graphs the strongest are drawn."""

@@ -23,7 +23,7 @@ export interface Acts {
 
 /** An item's picture as a small canvas; words where it has none. */
 export function thumbnail(items: Items, store: TileStore | null, item: number, side: number): HTMLElement {
-  const cut = store === null || items.sourceOf(item) === "" ? null : pictureOf(store, items, item);
+  const cut = store === null || !items.pictured(item) ? null : pictureOf(store, items, item);
   if (cut === null) {
     store?.fetch();
     return html("span", { class: "fvh-thumb fvh-wordy", style: `width:${side}px;height:${side}px` }, side < 60 ? "" : items.labelOf(item) || (items.ids[item] ?? ""));

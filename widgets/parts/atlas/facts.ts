@@ -38,6 +38,7 @@ export interface AtlasFacts {
   overlays: string[];
   strata: string[];
   sources: string[];
+  sized: boolean; // whether higher scores are drawn larger at first
   near: number; // neighbours of each item
   columns: Columns | null;
   more: Columns | null; // neighbours and histograms, where there was room for them

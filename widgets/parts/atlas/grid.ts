@@ -6,6 +6,7 @@ import { type Box, inView, levelFor, tilesOf } from "./zoom";
 
 const FRAMED = 20; // pixels from which an overlay is a frame around a picture, no longer a tint over it
 const TINT = 0.66;
+const STEP = 0.15; // of a cell, for each step of size below the largest
 
 interface Region {
   level: number;
@@ -98,7 +99,7 @@ function paintEach(pen: Pen, scene: Scene, look: Look, view: View, { level, box,
         paintEmpty(pen, look, ...square);
         continue;
       }
-      if (store === null) paintWords(pen, scene, look, item, square);
+      if (store === null || !items.pictured(item)) paintWords(pen, scene, look, item, square);
       else if (scene.sized) {
         paintEmpty(pen, { ...look, line: look.well }, ...square);
         const cut = cutOf(store, level, row, col);
@@ -116,7 +117,7 @@ function paintEach(pen: Pen, scene: Scene, look: Look, view: View, { level, box,
 
 /** How wide an item is drawn, as a share of its cell. */
 export function sizeOf(scene: Scene, item: number): number {
-  return scene.sized ? Math.min(4, Math.max(1, scene.items.size[item] ?? 4)) / 4 : 1;
+  return scene.sized ? 1 - STEP * (4 - Math.min(4, Math.max(1, scene.items.size[item] ?? 4))) : 1;
 }
 
 function paintTint(pen: Pen, view: View, raster: HTMLCanvasElement, opacity: number): void {

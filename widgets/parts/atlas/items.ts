@@ -118,6 +118,12 @@ export class Items {
     return this.facts.sources[this.source[item] ?? 0] ?? "";
   }
 
+  /** Whether a cell shows a picture; else words. */
+  pictured(item: number): boolean {
+    const source = this.sourceOf(item);
+    return source !== "" && source !== "text";
+  }
+
   stratumOf(item: number): string {
     return this.facts.strata[this.stratum[item] ?? 0] ?? "";
   }

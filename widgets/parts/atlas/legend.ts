@@ -25,7 +25,7 @@ function marks(items: Items): HTMLElement[] {
     ["!", "fvh-wrong", "flagged", flagged],
   ];
   const empty = items.facts.grid[0] * items.columns - items.count + [...items.strip].reduce((sum: number, one) => sum + one, 0);
-  if (empty > 0) found.push(["⟋", "fvh-none", "empty cells", empty]);
+  if (empty > 0) found.push(["∕", "fvh-none", "empty cells", empty]);
   return found.filter(([, , , count]) => count > 0).map((one) => line(...one));
 }
 

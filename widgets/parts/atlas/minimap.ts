@@ -54,6 +54,7 @@ export class Minimap {
     pen.clearRect(0, 0, width, height);
     if (scene.mix < 1) return this.paintPoints(pen);
     if (scene.store !== null) this.paintTiles(pen);
+    this.paintStrip(pen);
     if (scene.tint === null) return;
     pen.globalAlpha = scene.store === null ? 1 : 0.7;
     pen.imageSmoothingEnabled = false;
@@ -73,6 +74,14 @@ export class Minimap {
       const tile = store.get(level, row, col);
       const [wide, tall] = [Math.min(per, columns - col * per), Math.min(per, rows - row * per)];
       if (tile !== null) pen.drawImage(tile, 0, 0, wide * cell, tall * cell, col * per * side, row * per * side, wide * side, tall * side);
+    }
+  }
+
+  private paintStrip(pen: CanvasRenderingContext2D): void {
+    const { items } = this.scene;
+    pen.fillStyle = getComputedStyle(this.frame).getPropertyValue("--fvh-bar");
+    for (let item = 0; item < items.count; item += 1) {
+      if (items.strip[item] === 1) pen.fillRect(items.col[item]! * this.scale, items.row[item]! * this.scale, this.scale, this.scale);
     }
   }
 

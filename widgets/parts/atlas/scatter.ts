@@ -31,7 +31,7 @@ function visible(scene: Scene, view: View, wide: number, tall: number): number[]
 function paintSprite(pen: Pen, scene: Scene, look: Look, view: View, item: number): void {
   const side = view.k * SIDE * sizeOf(scene, item);
   const square: [number, number, number] = [scene.x[item]! * view.k + view.x - side / 2, scene.y[item]! * view.k + view.y - side / 2, side];
-  const cut = scene.store === null ? null : pictureOf(scene.store, scene.items, item);
+  const cut = scene.store === null || !scene.items.pictured(item) ? null : pictureOf(scene.store, scene.items, item);
   if (cut === null) paintWords(pen, scene, look, item, square);
   else pen.drawImage(cut.tile, cut.x, cut.y, cut.side, cut.side, ...square, side);
   pen.strokeStyle = look.paper;

@@ -47,7 +47,7 @@ export class Stage {
   ) {
     const { count, rows, columns } = items;
     this.scene = {
-      items, store, overlay: null, tint: null, marked: null, sized: false, edges: false, level: null, mix: 1,
+      items, store, overlay: null, tint: null, marked: null, sized: items.facts.sized, edges: false, level: null, mix: 1,
       buckets: new Buckets(items.x, items.y, columns, rows),
       selected: new Uint8Array(count), hits: new Uint8Array(count), x: new Float32Array(count), y: new Float32Array(count),
     }; // prettier-ignore
@@ -121,6 +121,7 @@ export class Stage {
     const [row, col] = cellAt(view, 0, px, py);
     const strip = row >= items.facts.grid[0];
     const wanted = strip ? 0 : levelOf(scene, view.k);
+    if (items.at(wanted, row >> wanted, col >> wanted) === null) return null;
     const level = strip ? 0 : seenLevel(this.store, items.levels.length, wanted, row >> wanted, col >> wanted);
     const item = items.at(level, row >> level, col >> level);
     return item === null ? null : { item, level, row: row >> level, col: col >> level };
@@ -193,6 +194,6 @@ export class Stage {
     const { items } = this;
     this.caption.hidden = items.rows <= items.facts.grid[0];
     const top = (items.facts.grid[0] + 1) * view.k + view.y;
-    this.caption.style.transform = `translate(${Math.max(6, view.x)}px,${top}px) translateY(-100%)`;
+    this.caption.style.transform = `translate(${Math.max(6, view.x)}px,${top - 4}px) translateY(-100%)`;
   }
 }

@@ -14,6 +14,7 @@ export class TileStore {
   private readonly bitmaps = new Lru<ImageBitmap>(MOST, (bitmap) => bitmap.close());
   private readonly kept = new Map<string, Uint8Array<ArrayBuffer>>();
   private readonly coming = new Map<string, number>(); // since when
+  private readonly absent = new Set<string>(); // tiles without any item
   private wanted: Place[] = [];
   private released = false;
 
@@ -40,7 +41,7 @@ export class TileStore {
 
   /** Whether a tile could be had at all. */
   can(...place: Place): boolean {
-    return this.facts.whole || this.kept.has(String(place));
+    return (this.facts.whole && !this.absent.has(String(place))) || this.kept.has(String(place));
   }
 
   /** Fetch what was wanted since the last time; what came with the page is only decoded. */
@@ -63,6 +64,12 @@ export class TileStore {
 
   keep(place: Place, bytes: Uint8Array<ArrayBuffer>): void {
     void this.decode(String(place), bytes);
+  }
+
+  /** There is no such tile: none of its cells has an item. */
+  lacks(place: Place): void {
+    this.absent.add(String(place));
+    this.coming.delete(String(place));
   }
 
   release(): void {

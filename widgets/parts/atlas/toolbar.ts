@@ -47,7 +47,7 @@ function levels(facts: AtlasFacts): [string, string][] {
 export function toolbar(facts: AtlasFacts, tools: Tools): { element: HTMLElement; lasso: (on: boolean) => void } {
   const [lasso, setLasso] = toggle("Lasso", "Select by drawing a line (or drag with Shift held)", false, tools.lasso);
   const [edges] = toggle("Nearest", "Lines to the nearest items in feature space", false, tools.edges);
-  const [sized] = toggle("Size by score", "Draw items with higher scores larger", false, tools.sized);
+  const [sized] = toggle("Size by score", "Draw items with higher scores larger", facts.sized, tools.sized);
   const [grid] = toggle("Grid", "On the grid; off: where the layout put them", true, tools.form);
   const place = html("output", { class: "fvh-hit" });
   const search = searchBox("Find an id or a class", (words) => ((place.textContent = ""), tools.search(words)), () => (place.textContent = tools.hit(1)));
@@ -59,7 +59,7 @@ export function toolbar(facts: AtlasFacts, tools: Tools): { element: HTMLElement
     html("div", { class: "fvh-acts" }, search, act("‹", hit(-1), "Previous hit"), act("›", hit(1), "Next hit"), place),
     choice("Colour", overlays, tools.overlay),
     facts.levels.length > 1 ? choice("Detail", [["auto", "By zoom"], ...levels(facts)], (value) => tools.level(value === "auto" ? null : Number(value))) : null,
-    html("div", { class: "fvh-acts" }, grid, facts.near > 0 ? edges : null, facts.overlays.includes("score") ? sized : null, lasso),
+    html("div", { class: "fvh-acts" }, grid, facts.near > 0 ? edges : null, facts.overlays.includes("score") || facts.sized ? sized : null, lasso),
     html("div", { class: "fvh-acts" }, act("+", () => tools.zoom(1.4), "Zoom in"), act("−", () => tools.zoom(1 / 1.4), "Zoom out"), act("Home", tools.home, "Show the whole map")),
   );
   return { element, lasso: setLasso };
