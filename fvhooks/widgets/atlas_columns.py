@@ -26,7 +26,7 @@ def columns_of(atlas: Atlas, packer: Packer) -> dict[str, Column]:
     data = atlas.data
     labels, label = coded(texts(data, "label"))
     flags, flag = coded(["", *texts(data, "flag")])
-    strata, stratum = strata_of(data)
+    _, stratum = strata_of(data)
     sources = np.array([SOURCES.index(one) if one in SOURCES else 5 for one in texts(data, "source")])
     kinds: list[tuple[str, str, Shaped[np.ndarray, "..."]]] = [
         ("x", "<u2", _places(data, "x")),

@@ -14,6 +14,7 @@ CELL, SIDE = 64, 512
 """Pixels of a cell at the most, and of a tile."""
 
 _STAGES = {"layout": "layout", "grid": "grid", "shuffled": "shuffled twin"}
+_MEANS = {"displacement": "displacement", "trust": "local trust"}
 _FORMS = {
     "unit": "inputs around one unit",
     "layer": "units of a layer",
@@ -94,13 +95,10 @@ def told(atlas: Atlas) -> list[tuple[str, str]]:
     pairs = [("items", f"{len(atlas.ids):,}"), ("grid", f"{rows} × {columns}")]
     pairs += [("map of", _FORMS.get(str(attrs["form"]), str(attrs["form"])))] if attrs.get("form") else []
     pairs += [(name, plain(attrs[name])) for name in ("layer", "unit", "seed") if _said(attrs.get(name))]
-    for name, words, unit in (
-        ("displacement", "mean displacement", " cells"),
-        ("trust", "mean local trust", ""),
-    ):
+    for name, unit in (("displacement", " cells"), ("trust", "")):
         values = numbers(data, name)
         values = values[np.isfinite(values)]
-        pairs += [(words, f"{number(float(values.mean()))}{unit}")] if len(values) else []
+        pairs += [(f"mean {_MEANS[name]}", f"{number(float(values.mean()))}{unit}")] if len(values) else []
     made = attrs.get("parameters")
     if isinstance(made, dict):
         pairs += [(str(name).replace("_", " "), plain(value)) for name, value in made.items() if _said(value)]

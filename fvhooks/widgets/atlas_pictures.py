@@ -35,7 +35,7 @@ def still(atlas: Atlas, limit: int | None = None) -> Markup:
 
 
 def picture_of(atlas: Atlas) -> tuple[Image.Image | None, int]:
-    """The map as an image, and the level that it shows; cells without pictures have a colour for their class."""
+    """The map as an image, and the level that it shows; cells without pictures have a colour."""
     if not atlas.ids:
         return None, 0
     tiles = tiles_of(atlas)

@@ -23,9 +23,10 @@ Place = tuple[int, int, int]  # level, row, column of a tile
 
 
 def tiles_of(atlas: Atlas) -> Tiles | None:
-    """The painter of the map's tiles; None where cells have no pictures. The browser makes them larger or smaller."""
+    """The painter of the map's tiles; None where cells have no pictures."""
     found = pictures_of(atlas.data)
-    return None if found is None else Tiles(atlas.data.drop_vars("size"), cell=found["cell"], side=SIDE)
+    data = atlas.data.drop_vars("size", errors="ignore")  # the browser draws items larger or smaller
+    return None if found is None else Tiles(data, cell=found["cell"], side=SIDE)
 
 
 def places_of(tiles: Tiles) -> Iterator[Place]:
@@ -95,7 +96,8 @@ def _kept(tiles: Tiles, packer: Packer, budget: int) -> list[list[int]]:
     kept: list[list[int]] = []
     for place in places_of(tiles):
         encoded = tiles.encoded(*place)
-        assert encoded is not None  # these hold items
+        if encoded is None:
+            continue
         budget -= len(encoded[0]) + _PLACE
         if budget < 0:
             break
@@ -105,13 +107,11 @@ def _kept(tiles: Tiles, packer: Packer, budget: int) -> list[list[int]]:
 
 def _dropped(tiles: Tiles, kept: list[list[int]], budget: int) -> list[str]:
     """What the page leaves out, in words."""
-    missing = sum(1 for _ in places_of(tiles)) - len(kept)
-    if not missing:
+    every = sum(1 for _ in places_of(tiles))
+    if every == len(kept):
         return []
     finest = min((place[0] for place in kept), default=tiles.levels)
     side = 2 ** max(1, finest)
-    fact = (
-        f"This page holds {len(kept):,} of {len(kept) + missing:,} tiles, {budget / 1e6:.3g} MB at the most"
-    )
+    fact = f"This page holds {len(kept):,} of {every:,} tiles, {budget / 1e6:.3g} MB at the most"
     stand = f"where one is missing, pictures stand that are each for {side} × {side} cells or more"
     return [f"{fact}: {stand if kept else 'no pictures are shown'}."]

@@ -7,7 +7,7 @@ import { paintItems } from "./scatter";
 import type { Look, Painted, Scene } from "./scene";
 
 const MARGIN = 0.3; // of the window, painted on each side beyond what is in sight
-const REST = 80; // milliseconds without a step after which the picture is painted anew
+const REST = 120; // milliseconds without a step after which the picture is painted anew
 const FAR = 1.7; // a zoom by more than this paints at once
 const STYLES: Record<keyof Look, string> = {
   ink: "--fvh-ink", soft: "--fvh-soft", paper: "--fvh-paper", well: "--fvh-well", line: "--fvh-line", accent: "--fvh-accent",

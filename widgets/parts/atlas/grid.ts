@@ -5,7 +5,7 @@ import { type TileStore, cutOf } from "./tiles";
 import { type Box, inView, levelFor, tilesOf } from "./zoom";
 
 const FRAMED = 20; // pixels from which an overlay is a frame around a picture, no longer a tint over it
-const TINT = 0.66;
+const TINT = 0.6;
 const STEP = 0.15; // of a cell, for each step of size below the largest
 
 interface Region {
@@ -136,10 +136,16 @@ export function paintGrid(pen: Pen, scene: Scene, look: Look, view: View, [wide,
     const { box, side } = region;
     const visible = (box.bottom - box.top) * (box.right - box.left);
     pen.imageSmoothingEnabled = scene.store === null || !scene.store.facts.pixelated || side < scene.store.facts.cell;
+    const { grid } = scene.items.facts;
+    pen.save();
+    pen.beginPath(); // a coarse cell at the border stands for fewer, and is cut off where they end
+    pen.rect(view.x, view.y, grid[1] * view.k, (box.top > grid[0] ? scene.items.rows : grid[0]) * view.k);
+    pen.clip();
     pen.fillStyle = look.well;
     pen.fillRect(box.left * side + view.x, box.top * side + view.y, (box.right - box.left) * side, (box.bottom - box.top) * side);
     if (scene.store !== null && (!scene.sized || visible > MOST_CELLS)) paintTiles(pen, scene, scene.store, view, region, pixel);
     if (visible <= MOST_CELLS && side >= 3) found.cells += paintEach(pen, scene, look, view, region);
+    pen.restore();
   }
   const bare = scene.store === null && found.cells === 0;
   if (scene.tint !== null && (bare || (view.k < FRAMED && scene.store !== null))) paintTint(pen, view, scene.tint, bare ? 1 : TINT);

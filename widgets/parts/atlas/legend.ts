@@ -37,7 +37,7 @@ export class Legend {
 
   constructor(facts: AtlasFacts) {
     const told = facts.told.map(([name, value]) => html("li", {}, html("span", {}, `${name} `), value));
-    this.element.append(this.scale, this.signs, html("ul", { class: "fvh-told" }, ...told));
+    this.element.append(html("div", {}, this.scale, this.signs, html("ul", { class: "fvh-told" }, ...told)));
     if (facts.gains !== null) this.element.append(html("div", { class: "fvh-scroll" }, gains(facts.gains)));
   }
 

@@ -2,7 +2,7 @@ import type { View } from "../camera";
 import type { Look, Pen, Scene } from "./scene";
 
 const MOST_ITEMS = 1_500; // whose edges are drawn
-const MOST_MOVES = 2_000;
+const MOST_MOVES = 500;
 
 /** The items in a window, wherever they are now; null where they are more than `most`. */
 function around(scene: Scene, view: View, wide: number, tall: number, most: number): number[] | null {
@@ -53,7 +53,7 @@ export function farthest(scene: Scene): number[] {
 export function paintMoves(pen: Pen, scene: Scene, look: Look, view: View, [wide, tall]: [number, number], most: number[]): number {
   const { items } = scene;
   const shown = around(scene, view, wide, tall, MOST_MOVES) ?? most;
-  for (const [width, ink, opacity] of [[2.5, look.paper, 0.6], [1.2, look.ink, 0.8]] as const) {
+  for (const [width, ink, opacity] of [[2.4, look.paper, 0.7], [1, look.ink, 0.9]] as const) {
     pen.beginPath();
     for (const item of shown) {
       pen.moveTo(items.x[item]! * view.k + view.x, items.y[item]! * view.k + view.y);

@@ -57,7 +57,6 @@ export class Minimap {
     this.paintStrip(pen);
     if (scene.tint === null) return;
     pen.globalAlpha = scene.store === null ? 1 : 0.7;
-    pen.imageSmoothingEnabled = false;
     pen.drawImage(scene.tint, 0, 0, width, height);
     pen.globalAlpha = 1;
   }
@@ -67,6 +66,7 @@ export class Minimap {
     if (store === null) return;
     let level = 0;
     while (level < items.levels.length - 1 && this.scale * 2 ** level < CELL_LEAST) level += 1;
+    pen.imageSmoothingQuality = "high";
     const { per, cell } = store.facts;
     const [rows, columns] = level === 0 ? items.facts.grid : (items.facts.levels[level] ?? [0, 0]);
     const side = this.scale * 2 ** level;

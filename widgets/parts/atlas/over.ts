@@ -25,7 +25,10 @@ export class Over {
 
   show(frames: Frame[], lines: [Point, Point][]): void {
     const strokes = lines.map(([[x1, y1], [x2, y2]]) => svg("line", { class: "fvh-tie", x1, y1, x2, y2 }));
-    const boxes = frames.map(({ x, y, side, look }) => svg("rect", { class: `fvh-at fvh-at-${look}`, x: x - side / 2, y: y - side / 2, width: side, height: side }));
+    const boxes = frames.flatMap(({ x, y, side, look }) => {
+      const place = { x: x - side / 2, y: y - side / 2, width: side, height: side };
+      return [svg("rect", { class: "fvh-at fvh-at-under", ...place }), svg("rect", { class: `fvh-at fvh-at-${look}`, ...place })];
+    });
     this.world.replaceChildren(...strokes, ...boxes);
   }
 

@@ -23,7 +23,7 @@ export const NAMES: Record<string, string> = {
 const NOTES: Record<string, string> = {
   density: "share of the fullest place of the layout",
   trust: "share of the nearest items that are nearest on the grid too",
-  displacement: "cells that the grid moved an item by; lines lead from its place before",
+  displacement: "cells that the grid moved an item by; lines lead from its place before, at most for the 500 that moved farthest",
 };
 
 // dark to light in even steps, and told apart by those who see no red or no green

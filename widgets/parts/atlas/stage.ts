@@ -119,6 +119,7 @@ export class Stage {
       return item === null ? null : { item, level: 0, row: items.row[item]!, col: items.col[item]! };
     }
     const [row, col] = cellAt(view, 0, px, py);
+    if (row < 0 || col < 0 || row >= items.rows || col >= items.columns) return null;
     const strip = row >= items.facts.grid[0];
     const wanted = strip ? 0 : levelOf(scene, view.k);
     if (items.at(wanted, row >> wanted, col >> wanted) === null) return null;

@@ -50,7 +50,7 @@ export function toolbar(facts: AtlasFacts, tools: Tools): { element: HTMLElement
   const [sized] = toggle("Size by score", "Draw items with higher scores larger", facts.sized, tools.sized);
   const [grid] = toggle("Grid", "On the grid; off: where the layout put them", true, tools.form);
   const place = html("output", { class: "fvh-hit" });
-  const search = searchBox("Find an id or a class", (words) => ((place.textContent = ""), tools.search(words)), () => (place.textContent = tools.hit(1)));
+  const search = searchBox("Find an id or class", (words) => ((place.textContent = ""), tools.search(words)), () => (place.textContent = tools.hit(1)));
   const hit = (step: 1 | -1) => () => (place.textContent = tools.hit(step));
   const overlays: [string, string][] = ["none", ...facts.overlays].map((name) => [name, NAMES[name] ?? name]);
   const element = html(
