@@ -2,10 +2,10 @@ import type { AnyModel, RenderProps } from "@anywidget/types";
 
 import { Pictures, slice } from "./parts/blobs";
 import { html } from "./parts/dom";
-import { Camera } from "./parts/graph/camera";
+import { Camera } from "./parts/camera";
 import { Classes, type ClassFacts } from "./parts/graph/classdata";
 import { ClassView } from "./parts/graph/classview";
-import { act, found, searchBox, slider } from "./parts/graph/controls";
+import { act, found, searchBox, slider } from "./parts/controls";
 import { type DetailContent, Graph, type GraphFacts } from "./parts/graph/data";
 import { Details, drawDetail, drawEdge } from "./parts/graph/details";
 import { type Limits, OPEN, shownOf } from "./parts/graph/filters";
@@ -13,7 +13,7 @@ import { nodeAfter } from "./parts/graph/keyboard";
 import { nearestEdge, nodeAt } from "./parts/graph/nearest";
 import { type Lit, Scene } from "./parts/graph/scene";
 import { Selection } from "./parts/graph/selection";
-import { StaticModel } from "./parts/graph/static";
+import { StaticModel } from "./parts/static";
 import { GraphTable } from "./parts/graph/table";
 
 interface State {

@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw, ImageFont
 from fvhooks.circuits.graphs import AttributionGraph
 from fvhooks.widgets.badges import SYMBOLS
 from fvhooks.widgets.encodings import LOSSLESS_SIDE
-from fvhooks.widgets.graph_atlases import Picture, squared, thumbnails
 from fvhooks.widgets.graph_facts import heading, verdicts_of
 from fvhooks.widgets.graph_rows import (
     DOWN,
@@ -25,6 +24,7 @@ from fvhooks.widgets.graph_rows import (
 )
 from fvhooks.widgets.graph_states import drawable
 from fvhooks.widgets.markup import Markup, data_uri, join, tag, text
+from fvhooks.widgets.tile_sheets import Picture, squared, thumbnails
 
 INKS = {
     "positive": (0, 92, 153),

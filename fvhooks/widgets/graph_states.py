@@ -9,10 +9,10 @@ from jaxtyping import Shaped
 
 from fvhooks.circuits.graphs import AttributionGraph
 from fvhooks.widgets.encodings import Packer, Span
-from fvhooks.widgets.graph_atlases import atlas_of
 from fvhooks.widgets.graph_classes import classes_of
 from fvhooks.widgets.graph_facts import SIDES, detail, heading, optional, verdicts_of
 from fvhooks.widgets.graph_rows import Rows, rows_of, scores_of, weights_of
+from fvhooks.widgets.tile_sheets import sheet_of
 
 MOST_NODES, MOST_EDGES = 3_000, 10_000
 """What a browser still draws without making anybody wait; of larger graphs the strongest are drawn."""
@@ -56,10 +56,10 @@ def state_of(graph: AttributionGraph, budget: int | None = None) -> dict[str, An
     classes = classes_of(graph, packer)
     words = len(json.dumps([about, classes])) + _SPARE
     left = None if budget is None else budget - packer.size - words
-    atlas = atlas_of(graph.data, None if left is None else int(_THUMBS * left))
-    if atlas is not None:
-        about["atlas"] = atlas.about() | {"span": packer.add(atlas.encoded)}
-        about["nodes"]["thumb"] = atlas.place.tolist()
+    sheet = sheet_of(graph.data, None if left is None else int(_THUMBS * left))
+    if sheet is not None:
+        about["atlas"] = sheet.about() | {"span": packer.add(sheet.encoded)}
+        about["nodes"]["thumb"] = sheet.place.tolist()
     left = None if budget is None else budget - packer.size - words - len(json.dumps(about["nodes"]["thumb"]))
     loaded = dict(_details(graph, left, packer))
     return {"graph": about, "classes": classes, "loaded": loaded, "blobs": packer.packed}

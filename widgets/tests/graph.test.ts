@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { zoomed } from "../parts/graph/camera";
+import { zoomed } from "../parts/camera";
 import { listCode } from "../parts/graph/code";
 import { Graph, type GraphFacts } from "../parts/graph/data";
 import { OPEN, shownOf } from "../parts/graph/filters";

@@ -1,5 +1,5 @@
 import { html } from "../dom";
-import type { View } from "./camera";
+import type { View } from "../camera";
 import type { Graph } from "./data";
 import { type Look, type Marks, inSight, paintEdges, paintNode } from "./painter";
 import type { Places } from "./rows";

@@ -2,7 +2,7 @@ import { html, uniqueId } from "../dom";
 import { roving } from "../roving";
 import type { Classes, Sorting } from "./classdata";
 import { ClassList } from "./classlist";
-import { act } from "./controls";
+import { act } from "../controls";
 import { Embedding } from "./embedding";
 
 const SORTINGS: Sorting[] = ["similarity", "most accurate", "least accurate"];

@@ -1,5 +1,5 @@
 import { svg } from "../dom";
-import { Camera } from "./camera";
+import { Camera } from "../camera";
 import type { Classes } from "./classdata";
 
 const RANGE = { least: 0.4, most: 150 };

@@ -1,4 +1,4 @@
-import type { View } from "./camera";
+import type { View } from "../camera";
 import type { Graph } from "./data";
 import { type Places, curveOf } from "./rows";
 import { opacityOf, sideClass, widthOf } from "./scales";

@@ -1,5 +1,5 @@
 import { html, svg } from "../dom";
-import type { View } from "./camera";
+import type { View } from "../camera";
 import { Canvas } from "./canvas";
 import type { Graph } from "./data";
 import { inkOf } from "./painter";

@@ -1,6 +1,6 @@
 import { html } from "../dom";
 import { listCode } from "./code";
-import { act } from "./controls";
+import { act } from "../controls";
 
 export interface Chosen {
   set: (units: string[]) => void;

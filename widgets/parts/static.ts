@@ -7,7 +7,9 @@ export class StaticModel<T extends { blobs: DataView }> {
 
   constructor(text: string) {
     const state = JSON.parse(text) as Omit<T, "blobs"> & { blobs: string };
-    const bytes = Uint8Array.from(atob(state.blobs), (letter) => letter.charCodeAt(0));
+    const letters = atob(state.blobs);
+    const bytes = new Uint8Array(letters.length);
+    for (let at = 0; at < letters.length; at += 1) bytes[at] = letters.charCodeAt(at); // much faster than Uint8Array.from with a function
     this.state = { ...state, blobs: new DataView(bytes.buffer) } as unknown as T;
   }
 

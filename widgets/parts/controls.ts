@@ -1,4 +1,4 @@
-import { html } from "../dom";
+import { html } from "./dom";
 
 /** A labelled slider that says its value; `words` puts it into words. */
 export function slider(

@@ -18,7 +18,7 @@ _BORDER = 1  # of each tile, repeated around it, so that a scaled tile does not 
 
 
 @dataclass(frozen=True, eq=False)
-class Atlas:
+class TileSheet:
     """The pictures of some units, one tile each, in one image file.
 
     Args:
@@ -60,7 +60,7 @@ def thumbnails(data: xr.Dataset) -> list[Picture | None]:
     return found
 
 
-def atlas_of(data: xr.Dataset, limit: int | None = None) -> Atlas | None:
+def sheet_of(data: xr.Dataset, limit: int | None = None) -> TileSheet | None:
     """The thumbnails of all nodes in at most `limit` bytes; None where there are none, or they never fit.
 
     Args:
@@ -81,12 +81,12 @@ def atlas_of(data: xr.Dataset, limit: int | None = None) -> Atlas | None:
                 continue
             made = _packed(found, side, lossless=lossless)
             if limit is None or len(made[0]) <= limit:
-                return Atlas(*made, place=place, pixelated=small)
+                return TileSheet(*made, place=place, pixelated=small)
     return None
 
 
 def _estimate(pictures: list[Picture], side: int, *, lossless: bool) -> float:
-    """About how many bytes an atlas would take, from a few of its tiles."""
+    """About how many bytes a sheet would take, from a few of its tiles."""
     few = pictures[:: max(1, len(pictures) // _SAMPLE)]
     return len(_packed(few, side, lossless=lossless)[0]) * len(pictures) / len(few)
 

@@ -1,0 +1,145 @@
+import type { AnyModel, RenderProps } from "@anywidget/types";
+
+import { html } from "./parts/dom";
+import type { AtlasFacts, Columns } from "./parts/atlas/facts";
+import { Items } from "./parts/atlas/items";
+import { Coarse } from "./parts/atlas/coarse";
+import { type Place, TileStore } from "./parts/atlas/tiles";
+import { MapView } from "./parts/atlas/view";
+import { StaticModel } from "./parts/static";
+
+interface State {
+  selected: string[];
+  pinned: string[];
+  atlas: AtlasFacts;
+  blobs: DataView;
+}
+
+type Message =
+  | { type: "columns"; columns: Columns }
+  | { type: "more"; columns: Columns }
+  | { type: "tile" | "absent"; place: Place }
+  | { type: "error"; text: string };
+type Model = AnyModel<State>;
+
+/** One view of an atlas: the map itself as soon as its columns are there, and a picture of it before that. */
+class AtlasView {
+  private readonly facts: AtlasFacts;
+  private readonly store: TileStore | null;
+  private readonly root: HTMLElement;
+  private readonly said = html("p", { class: "fvh-note", role: "status", hidden: true });
+  private items: Items | null = null;
+  private view: MapView | null = null;
+  private coarse: Coarse | null = null;
+  private readonly off: (() => void)[] = [];
+
+  constructor(private readonly model: Model, el: HTMLElement) {
+    this.facts = model.get("atlas");
+    const { tiles, title, notes, columns } = this.facts;
+    const ask = (places: Place[]): void => model.send({ type: "tiles", places });
+    this.store = tiles === null ? null : new TileStore(tiles, model.get("blobs"), ask, () => this.arrived());
+    const head = html("header", {}, html("h3", {}, title), ...notes.map((note) => html("p", { class: "fvh-note" }, note)), this.said);
+    this.root = html("section", { class: "fvhooks fvh-atlas", "aria-label": title }, head);
+    el.append(this.root);
+    this.listen();
+    if (columns !== null) this.open(model.get("blobs"), columns);
+    else this.wait();
+  }
+
+  destroy(): void {
+    for (const stop of this.off) stop();
+    this.view?.release();
+    this.store?.release();
+  }
+
+  private wait(): void {
+    this.coarse = new Coarse(this.facts, this.store);
+    this.root.append(this.coarse.element);
+    this.say("Python is asked for the places of the items; without it this map stays a picture.");
+    this.model.send({ type: "columns" });
+  }
+
+  private open(packed: DataView, columns: Columns): void {
+    const { model } = this;
+    this.items = new Items(this.facts, packed, columns);
+    if (this.facts.more !== null) this.items.add(packed, this.facts.more);
+    this.view = new MapView(this.items, this.store, {
+      selected: () => model.get("selected"),
+      pinned: () => model.get("pinned"),
+      select: (ids) => this.save("selected", ids),
+      pin: (ids) => this.save("pinned", ids),
+      more: () => model.send({ type: "more" }),
+    });
+    this.coarse?.element.remove();
+    this.coarse = null;
+    this.root.append(this.view.element);
+    this.view.start();
+    // in a notebook the cell has no size yet when the view is made
+    const frame = this.view.element.querySelector(".fvh-window");
+    if (frame === null || typeof ResizeObserver !== "function" || frame.clientWidth > 0) return;
+    const sized = new ResizeObserver(() => {
+      if (frame.clientWidth === 0) return;
+      sized.disconnect();
+      this.view?.start();
+    });
+    sized.observe(frame);
+    this.off.push(() => sized.disconnect());
+  }
+
+  private listen(): void {
+    const on = (name: string, listener: (...args: never[]) => void): void => {
+      this.model.on(name as never, listener as never);
+      this.off.push(() => this.model.off(name as never, listener as never));
+    };
+    on("change:selected", () => this.view?.selected());
+    on("change:pinned", () => this.view?.pinned());
+    on("msg:custom", this.onMessage);
+  }
+
+  private save(trait: "selected" | "pinned", ids: string[]): void {
+    this.model.set(trait, ids);
+    this.model.save_changes();
+  }
+
+  private arrived(): void {
+    this.view?.arrived();
+    this.coarse?.paint();
+  }
+
+  private say(words: string): void {
+    this.said.textContent = words;
+    this.said.hidden = words === "";
+  }
+
+  private readonly onMessage = (message: Message, [buffer]: DataView[]): void => {
+    if (message.type === "error") this.say(message.text);
+    else if (message.type === "absent") this.store?.lacks(message.place);
+    else if (buffer === undefined) return;
+    else if (message.type === "tile") this.store?.keep(message.place, new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.byteLength));
+    else if (message.type === "more") {
+      this.items?.add(buffer, message.columns);
+      this.view?.learned();
+    } else if (message.type === "columns" && this.view === null) {
+      this.say("");
+      this.open(buffer, message.columns);
+    }
+  };
+}
+
+function render({ model, el }: RenderProps<State>): () => void {
+  const view = new AtlasView(model, el);
+  return () => view.destroy();
+}
+
+/** Start on a page that was written without a kernel: the state stands in the page. */
+function mount(): void {
+  const state = document.querySelector("script.fvh-state:not([data-used])");
+  const el = document.querySelector<HTMLElement>(".fvh-mount");
+  if (state === null || el === null) return;
+  state.setAttribute("data-used", "");
+  const root = html("div", {});
+  (el.closest(".fvhooks") ?? el).replaceWith(root);
+  new AtlasView(new StaticModel<State>(state.textContent ?? "") as unknown as Model, root);
+}
+
+export default { render, mount };

@@ -1,0 +1,100 @@
+import { act } from "../controls";
+import { html } from "../dom";
+import { drawHistogram } from "../histogram";
+import type { Items } from "./items";
+import { said } from "./scales";
+import { type TileStore, pictureOf } from "./tiles";
+
+const SOURCES: Record<string, string> = {
+  data: "an image of the data",
+  crop: "a crop of an image of the data",
+  synthetic: "S · a synthetic picture, no image of the data",
+  generated: "G · made by a generative model, no image of the data",
+  text: "text",
+};
+
+export interface Acts {
+  pinned: boolean;
+  selected: boolean;
+  pin: () => void;
+  select: () => void;
+  go: (item: number) => void;
+}
+
+/** An item's picture as a small canvas; words where it has none. */
+export function thumbnail(items: Items, store: TileStore | null, item: number, side: number): HTMLElement {
+  const cut = store === null || !items.pictured(item) ? null : pictureOf(store, items, item);
+  if (cut === null) {
+    store?.fetch();
+    return html("span", { class: "fvh-thumb fvh-wordy", style: `width:${side}px;height:${side}px` }, side < 60 ? "" : items.labelOf(item) || (items.ids[item] ?? ""));
+  }
+  const made = html("canvas", { class: "fvh-thumb", role: "img", "aria-label": `Picture of ${items.ids[item] ?? ""}` });
+  const size = Math.max(cut.side, Math.min(2, window.devicePixelRatio || 1) * side);
+  [made.width, made.height] = [size, size];
+  made.style.cssText = `width:${side}px;height:${side}px`;
+  const pen = made.getContext("2d");
+  if (pen !== null) {
+    pen.imageSmoothingEnabled = store !== null && !store.facts.pixelated;
+    pen.drawImage(cut.tile, cut.x, cut.y, cut.side, cut.side, 0, 0, size, size);
+  }
+  return made;
+}
+
+function histogram(items: Items, item: number): SVGElement | null {
+  const [counts, facts] = [items.histogram(item), items.facts.histogram];
+  if (counts === null || facts === null) return null;
+  const [low, high] = [facts.edges[0] ?? 0, facts.edges[facts.edges.length - 1] ?? 1];
+  const [span, most] = [high - low || 1, Math.max(1, ...counts)];
+  const bars = counts.flatMap((count, at): [number, number, number][] => {
+    const [from, to] = [facts.edges[at] ?? 0, facts.edges[at + 1] ?? 0];
+    return count === 0 ? [] : [[(from - low) / span, (to - from) / span, count / most]];
+  });
+  const score = items.score[item] ?? NaN;
+  const place = Number.isFinite(score) ? Math.min(1, Math.max(0, (score - low) / span)) : null;
+  const summary = `Scores from ${said(low)} to ${said(high)}; this one ${said(score)}`;
+  return drawHistogram({ bars, ticks: facts.ticks, marks: [place], labels: [said(score)], summary }, 0);
+}
+
+function told(items: Items, item: number): [string, string][] {
+  const pairs: [string, string][] = [
+    ["Class", items.labelOf(item)],
+    ["Score", items.facts.overlays.includes("score") ? said(items.score[item] ?? NaN) : ""],
+    ["Stratum", items.stratumOf(item)],
+    ["Local trust", Number.isFinite(items.trustOf(item)) ? said(items.trustOf(item)) : ""],
+    ["Moved by", items.facts.overlays.includes("displacement") ? `${said(items.displacement[item] ?? NaN)} cells` : ""],
+    ["Place", `row ${(items.row[item] ?? 0) + 1}, column ${(items.col[item] ?? 0) + 1}`],
+    ["Shown", SOURCES[items.sourceOf(item)] ?? ""],
+  ];
+  return pairs.filter(([, value]) => value !== "");
+}
+
+/** What is known of one item. `stands` is how many items a coarse cell shows it for. */
+export function drawCard(items: Items, store: TileStore | null, item: number, stands: number, acts: Acts): HTMLElement {
+  const id = items.ids[item] ?? "";
+  const near = items.neighbours(item);
+  const flag = items.flagOf(item);
+  const jumps = near.map((other) => {
+    const words = `${items.ids[other] ?? ""}${items.labelOf(other) === "" ? "" : `, ${items.labelOf(other)}`}`;
+    const button = html("button", { type: "button", class: "fvh-jump", title: words, "aria-label": `Go to ${words}` }, thumbnail(items, store, other, 40));
+    button.addEventListener("click", () => acts.go(other));
+    return button;
+  });
+  const pin = act(acts.pinned ? "Unpin" : "Pin", acts.pin);
+  const select = act(acts.selected ? "Take out of selection" : "Select", acts.select);
+  pin.setAttribute("aria-pressed", String(acts.pinned));
+  select.setAttribute("aria-pressed", String(acts.selected));
+  return html(
+    "article",
+    { class: "fvh-item", "data-item": item, "aria-label": id },
+    html("div", { class: "fvh-picture" }, thumbnail(items, store, item, 132)),
+    html("h3", {}, id),
+    stands > 1 ? html("p", { class: "fvh-phrase" }, `Stands for ${stands.toLocaleString("en")} items here: zoom in to see them.`) : null,
+    flag === "" ? null : html("p", { class: "fvh-flagged" }, `! ${flag}`),
+    html("dl", { class: "fvh-pairs" }, ...told(items, item).flatMap(([name, value]) => [html("dt", {}, name), html("dd", {}, value)])),
+    html("div", { class: "fvh-acts" }, pin, select),
+    near.length === 0 ? null : html("h4", {}, "Nearest in feature space"),
+    near.length === 0 ? null : html("div", { class: "fvh-nearest" }, ...jumps),
+    items.facts.histogram === null ? null : html("h4", {}, "Scores"),
+    histogram(items, item) as unknown as Node | null,
+  );
+}

@@ -1,0 +1,94 @@
+import type { View } from "../camera";
+import { html } from "../dom";
+import type { Scene } from "./scene";
+import { tilesOf } from "./zoom";
+
+const SIDE = 132; // pixels of its longer side
+const CELL_LEAST = 3;
+
+/** The whole map in a corner, with the window drawn on it; where it is pressed or dragged the view goes. */
+export class Minimap {
+  readonly element = html("div", { class: "fvh-minimap", "aria-hidden": "true" });
+  private readonly canvas = html("canvas");
+  private readonly window = html("div", { class: "fvh-minimap-window" });
+  private readonly scale: number;
+
+  constructor(
+    private readonly scene: Scene,
+    private readonly frame: HTMLElement,
+    go: (x: number, y: number) => void,
+  ) {
+    const { rows, columns } = scene.items;
+    this.scale = SIDE / Math.max(rows, columns, 1);
+    [this.canvas.width, this.canvas.height] = [Math.max(1, Math.round(columns * this.scale)), Math.max(1, Math.round(rows * this.scale))];
+    this.element.append(this.canvas, this.window);
+    const move = (event: PointerEvent): void => {
+      const box = this.canvas.getBoundingClientRect();
+      go((event.clientX - box.left) / this.scale, (event.clientY - box.top) / this.scale);
+    };
+    this.element.addEventListener("pointerdown", (event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      this.element.setPointerCapture?.(event.pointerId);
+      this.element.addEventListener("pointermove", move);
+      move(event);
+    });
+    for (const name of ["pointerup", "pointercancel"]) this.element.addEventListener(name, () => this.element.removeEventListener("pointermove", move));
+  }
+
+  look(view: View): void {
+    const { clientWidth: wide, clientHeight: tall } = this.frame;
+    const { width, height } = this.canvas;
+    const within = (value: number, most: number): number => Math.min(most, Math.max(0, value));
+    const [left, top] = [within((-view.x / view.k) * this.scale, width), within((-view.y / view.k) * this.scale, height)];
+    const right = within(((wide - view.x) / view.k) * this.scale, width);
+    const bottom = within(((tall - view.y) / view.k) * this.scale, height);
+    this.window.style.cssText = `transform:translate(${left}px,${top}px);width:${right - left}px;height:${bottom - top}px`;
+  }
+
+  paint(): void {
+    const pen = this.canvas.getContext("2d");
+    if (pen === null) return;
+    const { scene } = this;
+    const { width, height } = this.canvas;
+    pen.clearRect(0, 0, width, height);
+    if (scene.mix < 1) return this.paintPoints(pen);
+    if (scene.store !== null) this.paintTiles(pen);
+    this.paintStrip(pen);
+    if (scene.tint === null) return;
+    pen.globalAlpha = scene.store === null ? 1 : 0.7;
+    pen.drawImage(scene.tint, 0, 0, width, height);
+    pen.globalAlpha = 1;
+  }
+
+  private paintTiles(pen: CanvasRenderingContext2D): void {
+    const { items, store } = this.scene;
+    if (store === null) return;
+    let level = 0;
+    while (level < items.levels.length - 1 && this.scale * 2 ** level < CELL_LEAST) level += 1;
+    pen.imageSmoothingQuality = "high";
+    const { per, cell } = store.facts;
+    const [rows, columns] = level === 0 ? items.facts.grid : (items.facts.levels[level] ?? [0, 0]);
+    const side = this.scale * 2 ** level;
+    for (const [row, col] of tilesOf({ top: 0, left: 0, bottom: rows, right: columns }, per)) {
+      const tile = store.get(level, row, col);
+      const [wide, tall] = [Math.min(per, columns - col * per), Math.min(per, rows - row * per)];
+      if (tile !== null) pen.drawImage(tile, 0, 0, wide * cell, tall * cell, col * per * side, row * per * side, wide * side, tall * side);
+    }
+  }
+
+  private paintStrip(pen: CanvasRenderingContext2D): void {
+    const { items } = this.scene;
+    pen.fillStyle = getComputedStyle(this.frame).getPropertyValue("--fvh-bar");
+    for (let item = 0; item < items.count; item += 1) {
+      if (items.strip[item] === 1) pen.fillRect(items.col[item]! * this.scale, items.row[item]! * this.scale, this.scale, this.scale);
+    }
+  }
+
+  private paintPoints(pen: CanvasRenderingContext2D): void {
+    const { items, x, y } = this.scene;
+    const step = Math.max(1, Math.floor(items.count / 8_000)); // more than these no eye tells apart
+    pen.fillStyle = getComputedStyle(this.frame).getPropertyValue("--fvh-soft");
+    for (let item = 0; item < items.count; item += step) pen.fillRect(x[item]! * this.scale - 0.75, y[item]! * this.scale - 0.75, 1.5, 1.5);
+  }
+}
