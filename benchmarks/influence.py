@@ -1,9 +1,10 @@
 """What counting influence costs beside a bare forward pass, and how large a store of it is.
 
-    python benchmarks/influence.py [--network resnet20 resnet18] [--images 64] [--threads 1] [--size]
+    python benchmarks/influence.py [--network resnet20 resnet18] [--threads 1] [--processor] [--size]
 
 A turn is a bare forward pass and one that votes, over the same images, right after one another; the ratio is
-the median over turns. `--size` says how large the counts of 1,000 labels over the layers of Inception V1 are.
+the median over turns, of processor time with `--processor`, for a machine that others use. `--size` says how
+large the counts of 1,000 labels over the layers of Inception V1 are.
 """
 
 import argparse
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=0)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processor", action="store_true")
     parser.add_argument("--size", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -81,12 +83,13 @@ def timed(
     hooked: fv.HookedModel, images: torch.Tensor, votes: Votes, layers: list[str], given: argparse.Namespace
 ) -> tuple[list[float], float]:
     ratios, bares = [], []
+    clock = time.process_time if given.processor else time.perf_counter
     with torch.no_grad(), ThreadPoolExecutor(given.threads) as pool:
         for turn in range(given.turns + 1):
-            start = time.perf_counter()
+            start = clock()
             hooked.model(images)
-            bare = time.perf_counter() - start
-            start = time.perf_counter()
+            bare = clock() - start
+            start = clock()
             votes.begin(range(len(images)), pool.map)
             with votes:
                 found = hooked.read_normalized(images, layers)
@@ -95,7 +98,7 @@ def timed(
                 for values in found.values()
             ]
             votes.end()
-            whole = time.perf_counter() - start
+            whole = clock() - start
             if turn:  # the first one packs weights
                 ratios.append(whole / bare)
                 bares.append(bare)

@@ -6,31 +6,69 @@
 #include <cstring>
 #include <limits>
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 #if defined(__AVX512F__)
-constexpr int LANES = 16, VECTORS = 2;  // 9 taps x 2 vectors of weights and 4 of values fit 32 registers
+constexpr int LANES = 16, VECTORS = 2;  // 9 taps x 2 vectors of weights and 12 of values fit 32 registers
 #elif defined(__AVX__)
-constexpr int LANES = 8, VECTORS = 1;   // 9 taps of weights and 2 of values fit 16 registers
+constexpr int LANES = 8, VECTORS = 1;   // 9 taps of weights and 6 of values fit 16 registers
 #else
 constexpr int LANES = 4, VECTORS = 1;
 #endif
+constexpr int AT_ONCE = 4;  // positions: their sums do not wait for each other
 
-typedef float Vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+typedef float Vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+typedef int32_t Whole __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(4), may_alias));
 
 namespace {
 
 constexpr float LOWEST = -std::numeric_limits<float>::infinity();
 
-inline Vector load(const float* from) {
-    Vector found;
-    std::memcpy(&found, from, sizeof(found));
-    return found;
-}
+// Not by memcpy: GCC moves it in halves, and whoever then reads the whole waits for them.
+inline Vector load(const float* from) { return *(const Vector*)from; }
+inline Whole load_whole(const int32_t* from) { return *(const Whole*)from; }
+inline void store(float* to, const Vector& values) { *(Vector*)to = values; }
+inline void store(int32_t* to, const Whole& values) { *(Whole*)to = values; }
 
 struct Shape {
     int kernel_rows, kernel_columns, row_stride, column_stride, row_step, column_step;
     int rows, columns, width;  // of the output; of a padded row
     int images, apart;         // how many, and how many values lie between one's channel and the next one's
 };
+
+// The larger of each two; the second where the first is not a number.
+inline Vector larger(Vector one, Vector other) {
+#if defined(__AVX512F__)
+    return (Vector)_mm512_max_ps((__m512)one, (__m512)other);
+#elif defined(__AVX__)
+    return (Vector)_mm256_max_ps((__m256)one, (__m256)other);
+#else
+    return one > other ? one : other;
+#endif
+}
+
+// The sums of a few positions side by side. Each value that they share is loaded once; each sum takes its taps
+// in the same order however many there are.
+template <int STRIDE, int POSITIONS>
+inline void side_by_side(const float* at, int width, const Vector (&w)[9][VECTORS], Vector (&best)[VECTORS]) {
+    Vector sum[POSITIONS][VECTORS];
+    for (int p = 0; p < POSITIONS; p++)
+        for (int v = 0; v < VECTORS; v++) sum[p][v] = Vector{};
+#pragma GCC unroll 3
+    for (int y = 0; y < 3; y++)
+#pragma GCC unroll 16
+        for (int x = 0; x < (POSITIONS - 1) * STRIDE + 3; x++) {
+            const Vector value = at[y * width + x] - Vector{};  // plus zero would be computed
+#pragma GCC unroll 4
+            for (int p = 0; p < POSITIONS; p++)
+                if (x - p * STRIDE >= 0 && x - p * STRIDE < 3)
+                    for (int v = 0; v < VECTORS; v++) sum[p][v] += w[y * 3 + x - p * STRIDE][v] * value;
+        }
+    for (int p = 0; p < POSITIONS; p++)
+        for (int v = 0; v < VECTORS; v++) best[v] = larger(sum[p][v], best[v]);
+}
 
 // 3 x 3 kernels: the weights of a few outputs stay in registers, for all positions of all images.
 template <int STRIDE>
@@ -42,25 +80,22 @@ void three_by_three(const float* channel, const float* weights, int padded, cons
         for (int n = 0; n < s.images; n++) {
             for (int v = 0; v < VECTORS; v++) best[v] = Vector{} + LOWEST;
             for (int y = 0; y < s.rows; y++) {
-                const float* at = channel + n * s.apart + y * STRIDE * s.width;
-                for (int x = 0; x < s.columns; x++, at += STRIDE) {
-                    Vector sum[VECTORS];
-                    for (int v = 0; v < VECTORS; v++) sum[v] = Vector{};
-#pragma GCC unroll 9
-                    for (int t = 0; t < 9; t++)
-                        for (int v = 0; v < VECTORS; v++) sum[v] += w[t][v] * at[t / 3 * s.width + t % 3];
-                    for (int v = 0; v < VECTORS; v++) best[v] = sum[v] > best[v] ? sum[v] : best[v];
+                const float* row = channel + n * s.apart + y * STRIDE * s.width;
+                for (int x = 0; x < s.columns && s.columns < AT_ONCE; x++)
+                    side_by_side<STRIDE, 1>(row + x * STRIDE, s.width, w, best);
+                for (int x = 0; x < s.columns && s.columns >= AT_ONCE; x += AT_ONCE) {
+                    const int first = x + AT_ONCE <= s.columns ? x : s.columns - AT_ONCE;  // some of them again
+                    side_by_side<STRIDE, AT_ONCE>(row + first * STRIDE, s.width, w, best);
                 }
             }
             for (int v = 0; v < VECTORS; v++)
-                std::memcpy(largest + n * padded + j + v * LANES, &best[v], sizeof(Vector));
+                store(largest + n * padded + j + v * LANES, best[v]);
         }
     }
 }
 
 // Any other kernel: some positions at once share each weight that is loaded.
 void general(const float* channel, const float* weights, int padded, const Shape& s, float* largest) {
-    constexpr int AT_ONCE = 4;
     for (int j = 0; j < padded; j += LANES)
         for (int image = 0; image < s.images; image++) {
             Vector best = Vector{} + LOWEST;
@@ -80,25 +115,45 @@ void general(const float* channel, const float* weights, int padded, const Shape
                             const int place = ky * s.row_step * s.width + kx * s.column_step;
                             for (int n = 0; n < AT_ONCE; n++) sum[n] += w * from[n][place];
                         }
-                    for (int n = 0; n < AT_ONCE; n++) best = sum[n] > best ? sum[n] : best;
+                    for (int n = 0; n < AT_ONCE; n++) best = larger(sum[n], best);
                 }
             }
-            std::memcpy(largest + image * padded + j, &best, sizeof(Vector));
+            store(largest + image * padded + j, best);
         }
+}
+
+// Whether any of them is true.
+inline bool any(const Whole& which) {
+#if defined(__AVX__) && !defined(__AVX512F__)
+    return _mm256_movemask_ps((__m256)which) != 0;
+#endif
+    int64_t parts[LANES / 2], found = 0;
+    std::memcpy(parts, &which, sizeof(parts));
+    for (const int64_t part : parts) found |= part;
+    return found != 0;
 }
 
 // Keep the strongest few of each output; of equal ones, whoever came first.
 void compete(const float* largest, int padded, int input, int votes, float* values, int32_t* sources) {
     const float* least = values + (votes - 1) * padded;
-    for (int j = 0; j < padded; j++) {
-        if (!(largest[j] > least[j])) continue;
-        int place = votes - 1;
-        for (; place > 0 && largest[j] > values[(place - 1) * padded + j]; place--) {
-            values[place * padded + j] = values[(place - 1) * padded + j];
-            sources[place * padded + j] = sources[(place - 1) * padded + j];
+    for (int j = 0; j < padded; j += LANES) {
+        const Vector value = load(largest + j);
+        if (!any(value > load(least + j))) continue;
+        const Whole source = Whole{} + input;
+        Vector here = load(least + j);
+        Whole known = load_whole(sources + (votes - 1) * padded + j);
+        for (int place = votes - 1; place > 0; place--) {  // where it is larger, the one before moves here
+            const int at = (place - 1) * padded + j;
+            const Vector before = load(values + at);
+            const Whole named = load_whole(sources + at);
+            const Whole moved = value > before ? named : source;
+            store(values + at + padded, value > here ? (value > before ? before : value) : here);
+            store(sources + at + padded, value > here ? moved : known);
+            here = before;
+            known = named;
         }
-        values[place * padded + j] = largest[j];
-        sources[place * padded + j] = input;
+        store(values + j, value > here ? value : here);
+        store(sources + j, value > here ? source : known);
     }
 }
 

@@ -96,7 +96,7 @@ class Votes(Calls):
         self._images: torch.Tensor | None = None
         self._spread: Spread = map
         self._pairs: dict[tuple[int, int], PairMaps] = {}
-        self._found: dict[int, list[tuple[int, int, Strongest]]] = {}
+        self._found: dict[int, list[tuple[int, int, Strongest]]] = {}  # first candidate, first channel
         self._filters: dict[int, list[tuple[int, int, Filter]]] = {}
         self._skips: dict[int, list[tuple[int, int, Skip]]] = {}
         self.counted = [number for number, node in enumerate(wiring.nodes) if is_counted(node)]
@@ -139,7 +139,7 @@ class Votes(Calls):
                 strongest[same] = self._pairs[key].strongest(chosen, self._rule.votes, self._spread)
             best = strongest[same]
             sources = torch.where(best.sources == NOBODY, best.sources, best.sources + first)
-            self._take(number, term.first, Strongest(best.values, sources))
+            self._take(number, (first, term.first), Strongest(best.values, sources))
 
     def on_addition(self, addition: Addition) -> None:
         """What is added as it is competes by the largest value of each of its channels."""
@@ -149,14 +149,14 @@ class Votes(Calls):
             scale = scale.to(values)
             positions = values.flatten(2) if values.ndim > 2 else values[..., None]
             largest = torch.maximum(positions.amax(2) * scale, positions.amin(2) * scale)
-            self._take(number, 0, self._alone(largest, first, skip))
+            self._take(number, (first, 0), self._alone(largest, first, skip))
 
     def end(self) -> dict[int, Int[np.ndarray, "image vote _"]]:
         """The candidates that each channel of each node names, by image; `NOBODY` where there are fewer."""
         for number, first, skip in self._skips.get(NOWHERE, ()):
             count = 0 if self._images is None else len(self._images)
             largest = torch.full((count, len(skip.origin)), torch.inf)
-            self._take(number, 0, self._alone(largest, first, skip))
+            self._take(number, (first, 0), self._alone(largest, first, skip))
         return {number: self._winners(number) for number in self.counted}
 
     def _of_voters(self, values: torch.Tensor) -> torch.Tensor:
@@ -172,8 +172,8 @@ class Votes(Calls):
         sources = torch.where(there, candidate, NOBODY).to(torch.int32).expand(len(largest), -1)
         return Strongest(values[:, None], sources[:, None])
 
-    def _take(self, number: int, first: int, found: Strongest) -> None:
-        self._found.setdefault(number, []).append((first, found.values.shape[2], found))
+    def _take(self, number: int, first: tuple[int, int], found: Strongest) -> None:
+        self._found.setdefault(number, []).append((*first, found))
 
     def _winners(self, number: int) -> Int[np.ndarray, "image vote _"]:
         """All terms of a node together: the strongest, of equal ones the first."""
@@ -181,9 +181,8 @@ class Votes(Calls):
         count = 0 if self._images is None else len(self._images)
         values = np.full((count, votes, channels), -np.inf, np.float32)
         sources = np.full((count, votes, channels), NOBODY, np.int32)
-        parts = sorted(self._found.pop(number, []), key=lambda part: _first_candidate(part[2]))
-        for first, size, found in parts:
-            here = slice(first, first + size)
+        for _, first, found in sorted(self._found.pop(number, []), key=lambda part: part[0]):
+            here = slice(first, first + found.values.shape[2])
             new, who = found.values.float().cpu().numpy(), found.sources.cpu().numpy()
             before = sources[..., here]
             if (before == NOBODY).all():
@@ -199,11 +198,6 @@ class Votes(Calls):
         if self._rule.positive_only:
             sources[~(values > 0)] = NOBODY
         return sources
-
-
-def _first_candidate(found: Strongest) -> int:
-    known = found.sources[found.sources != NOBODY]
-    return int(known.min()) if len(known) else 0
 
 
 def _kept_type(values: torch.Tensor) -> torch.dtype:
