@@ -138,7 +138,15 @@ def load(path: str | Path) -> Result:
     if about.get("version", 0) > VERSION:
         newer = f"{path} was saved by a newer fvhooks (version {about['version']}, this one reads {VERSION})"
         raise SchemaError(f"{newer}; upgrade fvhooks to read it.")
-    return _class_of(path, about)._from_data(data)
+    return _class_of(path, about)._from_data(_with_plain_text(data))
+
+
+def _with_plain_text(data: xr.Dataset) -> xr.Dataset:
+    """Text as objects, as it was when it was saved; NumPy's own text can hardly be compared or cast."""
+    for name, variable in data.variables.items():
+        if variable.dtype.kind == "T":
+            data[name] = data[name].astype(object)
+    return data
 
 
 def _class_of(path: str | Path, about: dict[str, Any]) -> type[Result]:

@@ -221,7 +221,7 @@ def _edges(data: xr.Dataset, cell: int) -> Int64[np.ndarray, " item"]:
     if "size" not in data or not data.sizes["cell"]:
         return np.full(data.sizes["cell"], cell)
     size = data["size"].values.astype(np.float64)
-    return np.maximum(1, np.rint(cell * (1 - _STEP * (size.max() - size)))).astype(np.int64)
+    return np.asarray(np.maximum(1, np.rint(cell * (1 - _STEP * (size.max() - size)))), dtype=np.int64)
 
 
 def _fitted(picture: UInt8[np.ndarray, "rgb y x"], edge: int) -> UInt8[np.ndarray, "_ _ 3"]:
