@@ -11,7 +11,8 @@ from fvhooks.errors import NonFiniteError, ShapeError
 QUERIES = 20_000
 """For more items than this, neighbours are looked up of a sample of this size."""
 
-_AT_ONCE = 2**21  # distances in memory
+_AT_ONCE = 2**21  # distances in memory: many rows make matrix products fast
+_IN_CACHE = 2**18
 _DIRECT = 3  # up to this many features differences are taken one by one: ties on a grid stay ties
 _STEPS = (
     math.pi * 2e12
@@ -70,21 +71,35 @@ def nearest(
     """
     values = _prepared(features, k, metric)
     rows = np.arange(len(values)) if queries is None else np.asarray(queries, np.int64)
-    found = np.full((len(rows), k), -1, np.int64)
-    step = block or max(1, _AT_ONCE // max(len(values), 1))
-    sizes = (values**2).sum(1)
-    largest = 2.0 if metric == "cosine" else max(4 * float(sizes.max(initial=0.0)), 1e-300)
-    for start in range(0, len(rows), step):
-        own = rows[start : start + step]
-        if metric == "cosine":
-            apart = 1 - values[own] @ values.T
-        elif values.shape[1] <= _DIRECT:
-            apart = sum(np.subtract.outer(column[own], column) ** 2 for column in values.T)
-        else:
-            apart = sizes[own, None] + sizes - 2 * (values[own] @ values.T)
-        chosen = _first(apart / largest, own, k)
-        found[start : start + step, : chosen.shape[1]] = chosen
-    return found
+    return _search(values, values[rows], k, metric=metric, own=rows, block=block)
+
+
+def nearest_among(
+    features: Real[np.ndarray, "item feature"],
+    others: Real[np.ndarray, "query feature"],
+    k: int,
+    *,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+) -> Int64[np.ndarray, "query k"]:
+    """The k items nearest to each of others that are not among them, with the ties and the −1 of `nearest`.
+
+    Example:
+        >>> places = np.array([[0.0], [1.0], [3.0]])
+        >>> nearest_among(places, np.array([[1.0]]), 2, metric="euclidean").tolist()
+        [[1, 0]]
+
+    Args:
+        features: of each item.
+        others: features of what neighbours are wanted for.
+        k: how many are wanted.
+        metric: as of `nearest`.
+
+    Raises:
+        NonFiniteError: NaN or infinity among the features.
+        ShapeError: k below 1, or a metric of another name.
+    """
+    both = _prepared(np.concatenate([features, others]).astype(np.float64), k, metric)
+    return _search(both[: len(features)], both[len(features) :], k, metric=metric)
 
 
 def nearest_of_distances(distances: Real[np.ndarray, "item item"], k: int) -> Int64[np.ndarray, "item k"]:
@@ -193,16 +208,63 @@ def directions(features: Real[np.ndarray, "item feature"]) -> Float64[np.ndarray
     return unit
 
 
+def _search(
+    values: Float64[np.ndarray, "item feature"],
+    asked: Float64[np.ndarray, "query feature"],
+    k: int,
+    *,
+    metric: str,
+    own: Int[np.ndarray, " query"] | None = None,
+    block: int | None = None,
+) -> Int64[np.ndarray, "query k"]:
+    found = np.full((len(asked), k), -1, np.int64)
+    direct = metric == "euclidean" and values.shape[1] <= _DIRECT
+    step = block or max(1, (_IN_CACHE if direct else _AT_ONCE) // max(len(values), 1))
+    sizes, wanted = (values**2).sum(1), (asked**2).sum(1)
+    most = max(float(part.max(initial=0.0)) for part in (sizes, wanted))
+    largest = 2.0 if metric == "cosine" else max(4 * most, 1e-300)
+    for start in range(0, len(asked), step):
+        rows = slice(start, start + step)
+        if metric == "cosine":
+            apart = 1 - asked[rows] @ values.T
+        elif direct:
+            apart = _squares(asked[rows], values)
+        else:
+            apart = wanted[rows, None] + sizes - 2 * (asked[rows] @ values.T)
+        apart /= largest
+        chosen = _first(apart, None if own is None else own[rows], k)
+        found[rows, : chosen.shape[1]] = chosen
+    return found
+
+
+def _squares(
+    ours: Float64[np.ndarray, "query feature"], theirs: Float64[np.ndarray, "item feature"]
+) -> Float64[np.ndarray, "query item"]:
+    """Squared distances, difference by difference, in as little memory as may be."""
+    total = np.zeros((len(ours), len(theirs)))
+    gap = np.empty_like(total)
+    for one, other in zip(ours.T, theirs.T, strict=True):
+        np.subtract.outer(one, other, out=gap)
+        np.multiply(gap, gap, out=gap)
+        total += gap
+    return total
+
+
 def _first(
-    apart: Float[np.ndarray, "query item"], own: Int[np.ndarray, " query"], k: int
+    apart: Float[np.ndarray, "query item"], own: Int[np.ndarray, " query"] | None, k: int
 ) -> Int64[np.ndarray, "query _"]:
-    """The k other items of the smallest distance (at most 1), by index where they are equal."""
+    """The k items of the smallest distance (at most 1), by index where they are equal, but not the own."""
     count = apart.shape[1]
+    if own is not None:
+        apart[np.arange(len(own)), own] = np.inf
+    k = min(k, count if own is None else count - 1)
+    if k < 1:
+        return np.zeros((len(apart), 0), np.int64)
     steps = min(_STEPS, 2.0**62 / count)
-    keys = np.rint(apart * steps).astype(np.int64) * count + np.arange(count)
-    keys[np.arange(len(own)), own] = np.iinfo(np.int64).max
-    k = min(k, count - 1)
-    if k < count - 1:
-        keys = np.partition(keys, k, axis=1)[:, :k]
-    chosen: Int64[np.ndarray, "query _"] = np.sort(keys, axis=1)[:, :k] % count
+    last = np.partition(apart, k - 1, axis=1)[:, k - 1 : k]
+    near = np.flatnonzero(apart <= last + 2 / steps)  # few, so that only these are sorted
+    row, col = np.divmod(near, count)
+    keys = np.rint(apart[row, col] * steps).astype(np.int64) * count + col
+    rank = np.arange(len(row)) - np.searchsorted(row, np.arange(len(apart)))[row]
+    chosen: Int64[np.ndarray, "query _"] = col[np.lexsort((keys, row))][rank < k].reshape(-1, k)
     return chosen
