@@ -70,21 +70,35 @@ def nearest(
     """
     values = _prepared(features, k, metric)
     rows = np.arange(len(values)) if queries is None else np.asarray(queries, np.int64)
-    found = np.full((len(rows), k), -1, np.int64)
-    step = block or max(1, _AT_ONCE // max(len(values), 1))
-    sizes = (values**2).sum(1)
-    largest = 2.0 if metric == "cosine" else max(4 * float(sizes.max(initial=0.0)), 1e-300)
-    for start in range(0, len(rows), step):
-        own = rows[start : start + step]
-        if metric == "cosine":
-            apart = 1 - values[own] @ values.T
-        elif values.shape[1] <= _DIRECT:
-            apart = sum(np.subtract.outer(column[own], column) ** 2 for column in values.T)
-        else:
-            apart = sizes[own, None] + sizes - 2 * (values[own] @ values.T)
-        chosen = _first(apart / largest, own, k)
-        found[start : start + step, : chosen.shape[1]] = chosen
-    return found
+    return _search(values, values[rows], k, metric=metric, own=rows, block=block)
+
+
+def nearest_among(
+    features: Real[np.ndarray, "item feature"],
+    others: Real[np.ndarray, "query feature"],
+    k: int,
+    *,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+) -> Int64[np.ndarray, "query k"]:
+    """The k items nearest to each of others that are not among them, with the ties and the −1 of `nearest`.
+
+    Example:
+        >>> places = np.array([[0.0], [1.0], [3.0]])
+        >>> nearest_among(places, np.array([[1.0]]), 2, metric="euclidean").tolist()
+        [[1, 0]]
+
+    Args:
+        features: of each item.
+        others: features of what neighbours are wanted for.
+        k: how many are wanted.
+        metric: as of `nearest`.
+
+    Raises:
+        NonFiniteError: NaN or infinity among the features.
+        ShapeError: k below 1, or a metric of another name.
+    """
+    both = _prepared(np.concatenate([features, others]).astype(np.float64), k, metric)
+    return _search(both[: len(features)], both[len(features) :], k, metric=metric)
 
 
 def nearest_of_distances(distances: Real[np.ndarray, "item item"], k: int) -> Int64[np.ndarray, "item k"]:
@@ -193,16 +207,47 @@ def directions(features: Real[np.ndarray, "item feature"]) -> Float64[np.ndarray
     return unit
 
 
+def _search(
+    values: Float64[np.ndarray, "item feature"],
+    asked: Float64[np.ndarray, "query feature"],
+    k: int,
+    *,
+    metric: str,
+    own: Int[np.ndarray, " query"] | None = None,
+    block: int | None = None,
+) -> Int64[np.ndarray, "query k"]:
+    found = np.full((len(asked), k), -1, np.int64)
+    step = block or max(1, _AT_ONCE // max(len(values), 1))
+    sizes, wanted = (values**2).sum(1), (asked**2).sum(1)
+    most = max(float(part.max(initial=0.0)) for part in (sizes, wanted))
+    largest = 2.0 if metric == "cosine" else max(4 * most, 1e-300)
+    for start in range(0, len(asked), step):
+        rows = slice(start, start + step)
+        if metric == "cosine":
+            apart = 1 - asked[rows] @ values.T
+        elif values.shape[1] <= _DIRECT:
+            apart = np.zeros((len(asked[rows]), len(values)))
+            for ours, theirs in zip(asked[rows].T, values.T, strict=True):
+                apart += np.subtract.outer(ours, theirs) ** 2
+        else:
+            apart = wanted[rows, None] + sizes - 2 * (asked[rows] @ values.T)
+        chosen = _first(apart / largest, None if own is None else own[rows], k)
+        found[rows, : chosen.shape[1]] = chosen
+    return found
+
+
 def _first(
-    apart: Float[np.ndarray, "query item"], own: Int[np.ndarray, " query"], k: int
+    apart: Float[np.ndarray, "query item"], own: Int[np.ndarray, " query"] | None, k: int
 ) -> Int64[np.ndarray, "query _"]:
-    """The k other items of the smallest distance (at most 1), by index where they are equal."""
+    """The k items of the smallest distance (at most 1), by index where they are equal, but not the own."""
     count = apart.shape[1]
-    steps = min(_STEPS, 2.0**62 / count)
+    steps = min(_STEPS, 2.0**62 / max(count, 1))
     keys = np.rint(apart * steps).astype(np.int64) * count + np.arange(count)
-    keys[np.arange(len(own)), own] = np.iinfo(np.int64).max
-    k = min(k, count - 1)
-    if k < count - 1:
+    others = count
+    if own is not None:
+        keys[np.arange(len(own)), own] = np.iinfo(np.int64).max
+        others = max(count - 1, 0)
+    if k < others:
         keys = np.partition(keys, k, axis=1)[:, :k]
-    chosen: Int64[np.ndarray, "query _"] = np.sort(keys, axis=1)[:, :k] % count
+    chosen: Int64[np.ndarray, "query _"] = np.sort(keys, axis=1)[:, : min(k, others)] % max(count, 1)
     return chosen

@@ -218,15 +218,17 @@ def _levels(data: xr.Dataset) -> list[Int64[np.ndarray, "_ _"]]:
 
 def _edges(data: xr.Dataset, cell: int) -> Int64[np.ndarray, " item"]:
     """How large each item's picture is drawn; where all are of one size they fill their cells."""
-    if "size" not in data or not data.sizes["cell"]:
-        return np.full(data.sizes["cell"], cell)
-    size = data["size"].values.astype(np.float64)
-    return np.maximum(1, np.rint(cell * (1 - _STEP * (size.max() - size)))).astype(np.int64)
+    edges = np.full(data.sizes["cell"], cell, np.int64)
+    if "size" in data and len(edges):
+        size = data["size"].values.astype(np.float64)
+        edges = np.maximum(np.rint(cell * (1 - _STEP * (size.max() - size))), 1).astype(np.int64)
+    return edges
 
 
 def _fitted(picture: UInt8[np.ndarray, "rgb y x"], edge: int) -> UInt8[np.ndarray, "_ _ 3"]:
     """A picture whose longer side is the edge."""
-    colours: UInt8[np.ndarray, "_ _ 3"] = np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0)
+    colours: UInt8[np.ndarray, "_ _ 3"]
+    colours = np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0)
     height, width = colours.shape[:2]
     longest = max(height, width)
     size = (max(1, round(width * edge / longest)), max(1, round(height * edge / longest)))

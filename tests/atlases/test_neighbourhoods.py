@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fvhooks.atlases.neighbourhoods import gain, kept, nearest, nearest_of_distances, query_rows
+from fvhooks.atlases.neighbourhoods import (
+    gain,
+    kept,
+    nearest,
+    nearest_among,
+    nearest_of_distances,
+    query_rows,
+)
 from fvhooks.errors import NonFiniteError, ShapeError
 
 
@@ -86,6 +93,22 @@ def test_given_distances_are_looked_up_the_same_way(count, k) -> None:
     places = np.random.default_rng(count).integers(0, 5, (count, 2)).astype(float)
     distances = np.linalg.norm(places[:, None] - places[None], axis=2)
     assert np.array_equal(nearest_of_distances(distances, k), nearest(places, k, metric="euclidean"))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize(("known", "asked", "k"), [(30, 12, 5), (3, 4, 5), (0, 2, 1), (4, 0, 1), (1, 1, 1)])
+def test_others_are_looked_up_among_items_alone(known, asked, k, metric) -> None:
+    values = np.random.default_rng(0).normal(size=(known + asked, 4))
+    found = nearest_among(values[:known], values[known:], k, metric=metric)
+    assert found.shape == (asked, k)
+    for row, own in zip(found, values[known:], strict=True):
+        alone = nearest(np.concatenate([values[:known], own[None]]), k, metric=metric)[-1]
+        assert np.array_equal(row, alone)
+
+
+def test_an_item_may_be_its_own_neighbour_among_others() -> None:
+    values = np.random.default_rng(0).normal(size=(20, 3))
+    assert np.array_equal(nearest_among(values, values, 1)[:, 0], np.arange(20))
 
 
 def test_the_diagonal_of_distances_is_not_looked_at() -> None:
