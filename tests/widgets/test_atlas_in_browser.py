@@ -329,6 +329,36 @@ def test_dark_pages_have_dark_maps(opened: Any, make_atlas: Make) -> None:
     assert max(inks[1]) < 90
 
 
+def test_two_fingers_zoom_around_the_middle_between_them(opened: Any, make_atlas: Make) -> None:
+    page = opened(make_atlas(400))
+    x, y = point(page, 9.5, 9.5)
+    before = view(page)[2]
+    touch = page.context.new_cdp_session(page)
+
+    def send(kind: str, apart: float) -> None:
+        fingers = [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+        points = [] if kind == "touchEnd" else fingers
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    send("touchStart", 40)
+    for apart in (50, 60, 70, 80):
+        send("touchMove", apart)
+    send("touchEnd", 0)
+    page.wait_for_timeout(250)
+    assert view(page)[2] == pytest.approx(2 * before, rel=0.02)
+    assert point(page, 9.5, 9.5) == pytest.approx((x, y), abs=2)
+
+
+def test_the_minimap_moves_the_window(opened: Any, make_atlas: Make) -> None:
+    page = opened(make_atlas(400))
+    act(page, "Zoom in", 4)
+    box = page.locator(".fvh-minimap canvas").bounding_box()
+    page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"])
+    glass = page.locator(".fvh-glass").bounding_box()
+    middle = (glass["x"] + glass["width"] / 2, glass["y"] + glass["height"] / 2)
+    assert point(page, 14.5, 4.5) == pytest.approx(middle, abs=view(page)[2] / 2)
+
+
 LIVE = """<!doctype html><meta charset=utf-8><style>%(css)s</style><div id=root></div><script type=module>
 const state = %(state)s, listeners = {}; window.state = state; window.asked = [];
 state.blobs = new DataView(Uint8Array.from(atob(state.blobs), (c) => c.charCodeAt(0)).buffer);
@@ -388,5 +418,8 @@ def test_a_live_map_asks_for_what_did_not_fit(chromium: Any, make_atlas: Make, t
     assert selected(page) == 2
     page.mouse.click(*point(page, 8, 8))
     assert page.evaluate("window.state.pinned") == ["item0168"]
+    act(page, "On the grid; off: where the layout put them")
+    page.wait_for_timeout(900)  # items move there
+    assert data_of(page, "mix") == 0
     context.close()
     assert not errors
