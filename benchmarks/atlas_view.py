@@ -30,7 +30,12 @@ from fvhooks.widgets.assets import find_asset
 from fvhooks.widgets.atlas import answers
 from fvhooks.widgets.atlas_states import state_of, tiles_of
 
-NEAR, SIDE = 8, 32
+NEAR = 8
+WATCH = """new MutationObserver((_, observer) => {
+  if (document.querySelector("canvas.fvh-canvas[data-mix]") === null) return;
+  requestAnimationFrame(() => setTimeout(() => (window.painted = performance.now())));
+  observer.disconnect();
+}).observe(document, { subtree: true, childList: true, attributes: true });"""
 
 LIVE = """<!doctype html><meta charset=utf-8><style>{css}</style><div id=root></div><script type=module>
 const state = {state}, listeners = {{}};
@@ -166,12 +171,12 @@ def main() -> None:
             live_page(atlas, page, Path(folder)) if options.live else atlas.to_html(Path(folder) / "a.html")
         )
         print(f"page of {file.stat().st_size / 1e6:.1f} MB written in {time.perf_counter() - start:.1f} s")
-        start = time.perf_counter()
+        page.add_init_script(WATCH)
         page.goto(file.as_uri())
-        page.wait_for_selector("canvas.fvh-canvas[data-mix], .fvh-coarse canvas")
-        print(f"first paint after {time.perf_counter() - start:.2f} s")
-        page.wait_for_selector("canvas.fvh-canvas[data-mix]", timeout=60_000)
-        print(f"the map after {time.perf_counter() - start:.2f} s")
+        page.wait_for_function("window.painted !== undefined", timeout=60_000)
+        first = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+        painted = page.evaluate("window.painted")
+        print(f"first paint {first or np.nan:.0f} ms, the map {painted:.0f} ms after opening")
         measure(browser, page, options.steps)
         browser.close()
 

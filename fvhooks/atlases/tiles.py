@@ -65,7 +65,7 @@ class Tiles:
         self._edges = _edges(data, self.cell)
         self._pictured = np.ones(data.sizes["cell"], bool)
         if sprites is None and "source" in data:
-            self._pictured = ~np.isin(data["source"].values.astype(str), _UNPICTURED)
+            self._pictured = np.array([str(one) not in _UNPICTURED for one in data["source"].values], bool)
         self._sprites = sprites or _reader(data["image"])
 
     @property

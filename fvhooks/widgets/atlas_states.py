@@ -62,10 +62,12 @@ def state_of(atlas: Atlas, budget: int, tiles: Tiles | None = None) -> dict[str,
     left = budget - len(json.dumps(facts)) - _SPARE
     for name, share, pack in (("columns", _COLUMNS, columns_of), ("more", _MORE, more_of)):
         trial = Packer()
-        pack(atlas, trial)
-        if (name == "columns" or facts["columns"] is not None) and trial.size <= share * left:
-            facts[name] = pack(atlas, packer)
-            left -= trial.size
+        found = pack(atlas, trial)
+        if trial.size > share * left:
+            break  # the browser asks for them
+        start, _ = packer.add(trial.packed)
+        facts[name] = {key: (kind, start + a, start + b) for key, (kind, a, b) in found.items()}
+        left -= trial.size
     facts["tiles"] = pictures_of(atlas.data)
     tiles = tiles or tiles_of(atlas)
     if tiles is not None:

@@ -5,6 +5,7 @@ import type { Items } from "./items";
 import { said } from "./scales";
 import { type TileStore, pictureOf } from "./tiles";
 
+const LONGEST = 32; // letters of a neighbour without a picture
 const SOURCES: Record<string, string> = {
   data: "an image of the data",
   crop: "a crop of an image of the data",
@@ -75,7 +76,10 @@ export function drawCard(items: Items, store: TileStore | null, item: number, st
   const flag = items.flagOf(item);
   const jumps = near.map((other) => {
     const words = `${items.ids[other] ?? ""}${items.labelOf(other) === "" ? "" : `, ${items.labelOf(other)}`}`;
-    const button = html("button", { type: "button", class: "fvh-jump", title: words, "aria-label": `Go to ${words}` }, thumbnail(items, store, other, 40));
+    const pictured = store !== null && items.pictured(other);
+    const name = items.labelOf(other) || (items.ids[other] ?? "");
+    const shown = pictured ? thumbnail(items, store, other, 40) : name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name;
+    const button = html("button", { type: "button", class: pictured ? "fvh-jump" : "fvh-act", title: words, "aria-label": `Go to ${words}` }, shown);
     button.addEventListener("click", () => acts.go(other));
     return button;
   });

@@ -107,8 +107,8 @@ function paintEach(pen: Pen, scene: Scene, look: Look, view: View, { level, box,
         const inset = (side - small) / 2;
         if (cut !== null) pen.drawImage(cut.tile, cut.x, cut.y, cut.side, cut.side, square[0] + inset, square[1] + inset, small, small);
       }
-      if (side >= 14) paintBadges(pen, scene, look, item, square);
       if (level === 0 && side >= FRAMED) paintFrames(pen, scene, look, item, square);
+      if (side >= 14) paintBadges(pen, scene, look, item, square);
       painted += 1;
     }
   }

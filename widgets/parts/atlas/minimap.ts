@@ -5,6 +5,7 @@ import { tilesOf } from "./zoom";
 
 const SIDE = 132; // pixels of its longer side
 const CELL_LEAST = 3;
+const MOST_EMPTY = 5_000; // cells among which empty ones are looked for
 
 /** The whole map in a corner, with the window drawn on it; where it is pressed or dragged the view goes. */
 export class Minimap {
@@ -57,7 +58,9 @@ export class Minimap {
     this.paintStrip(pen);
     if (scene.tint === null) return;
     pen.globalAlpha = scene.store === null ? 1 : 0.7;
+    pen.imageSmoothingEnabled = this.scale < 1;
     pen.drawImage(scene.tint, 0, 0, width, height);
+    pen.imageSmoothingEnabled = true;
     pen.globalAlpha = 1;
   }
 
@@ -74,6 +77,12 @@ export class Minimap {
       const tile = store.get(level, row, col);
       const [wide, tall] = [Math.min(per, columns - col * per), Math.min(per, rows - row * per)];
       if (tile !== null) pen.drawImage(tile, 0, 0, wide * cell, tall * cell, col * per * side, row * per * side, wide * side, tall * side);
+    }
+    if (rows * columns > MOST_EMPTY) return;
+    pen.fillStyle = getComputedStyle(this.frame).getPropertyValue("--fvh-well");
+    for (let at = 0; at < rows * columns; at += 1) {
+      const [row, col] = [Math.floor(at / columns), at % columns];
+      if (items.at(level, row, col) === null) pen.fillRect(col * side, row * side, side, side);
     }
   }
 

@@ -37,8 +37,8 @@ function paintSprite(pen: Pen, scene: Scene, look: Look, view: View, item: numbe
   pen.strokeStyle = look.paper;
   pen.lineWidth = 1;
   pen.strokeRect(...square, side);
-  paintBadges(pen, scene, look, item, square);
   paintFrames(pen, scene, look, item, square);
+  paintBadges(pen, scene, look, item, square);
 }
 
 /** Paint items where they are now: as pictures where there is room for them, else as points. */
