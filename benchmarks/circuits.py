@@ -66,7 +66,7 @@ class Case:
                 found[unit.layer][unit.channel] = importance
         return found
 
-    def alone(self, how: How, most: int = 40) -> dict[str, np.ndarray]:
+    def alone(self, how: How, most: int = 20) -> dict[str, np.ndarray]:
         """How far the margin falls when one channel alone is replaced, on images that choose."""
         table = self.store.images_table
         ids, labels = table.id.values.astype(str), table.label.values

@@ -70,11 +70,6 @@ def pagerank(
     return np.asarray(rank / rank.sum())
 
 
-def strengths(pairs: Pairs, weights: PerEdge, nodes: int) -> PerNode:
-    """The sum of the weights of each node's edges, whichever way they point."""
-    return np.asarray(np.bincount(pairs.ravel(), np.repeat(weights, 2), nodes))
-
-
 def _checked(pairs: Pairs, weights: PerEdge, personalisation: PerNode, damping: float) -> PerNode:
     if not (np.isfinite(weights).all() and np.isfinite(personalisation).all()):
         raise NonFiniteError("Expected finite edge weights and personalisation, got NaN or infinity.")

@@ -71,15 +71,15 @@ class Selection:
     ) -> Bool[np.ndarray, " node"]:
         kept = np.zeros(len(ranks), bool)
         if self.kind == "unified":
-            kept[head(ranks, float(masses[0]))] = True
+            kept[by_mass(ranks, float(masses[0]))] = True
             return kept
         for row in np.unique(rows):
             members = np.flatnonzero(rows == row)
-            kept[members[head(ranks[members], float(masses[row]), self.units)]] = True
+            kept[members[by_mass(ranks[members], float(masses[row]), self.units)]] = True
         return kept
 
 
-def head(ranks: Float[np.ndarray, " node"], mass: float, least: int = 1) -> Int[np.ndarray, " kept"]:
+def by_mass(ranks: Float[np.ndarray, " node"], mass: float, least: int = 1) -> Int[np.ndarray, " kept"]:
     """The strongest until they make a share of the sum; the one that crosses it is among them.
 
     Args:

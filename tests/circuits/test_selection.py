@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fvhooks.circuits.selection import Selection, head
+from fvhooks.circuits.selection import Selection, by_mass
 from fvhooks.errors import MissingInputError
 
 ranks_ = st.lists(st.floats(0, 1), min_size=6, max_size=6).map(np.array)
@@ -52,10 +52,10 @@ def test_layers_that_have_no_edges_end_the_relaxation():
 
 
 def test_head():
-    assert head(np.array([1.0, 3.0, 0.0, 2.0]), 0.5).tolist() == [1]
-    assert head(np.array([1.0, 3.0, 0.0, 2.0]), 0.51).tolist() == [1, 3]
-    assert head(np.array([1.0, 3.0, 0.0, 2.0]), 0.01, 9).tolist() == [1, 3, 0]
-    assert head(np.zeros(3), 1.0).tolist() == []
+    assert by_mass(np.array([1.0, 3.0, 0.0, 2.0]), 0.5).tolist() == [1]
+    assert by_mass(np.array([1.0, 3.0, 0.0, 2.0]), 0.51).tolist() == [1, 3]
+    assert by_mass(np.array([1.0, 3.0, 0.0, 2.0]), 0.01, 9).tolist() == [1, 3, 0]
+    assert by_mass(np.zeros(3), 1.0).tolist() == []
 
 
 def test_bad_mass():
