@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Float64, Int, Int64, Real, Shaped
 
-from fvhooks.errors import NonFiniteError, ShapeError
+from fvhooks.atlases.checks import require_finite
+from fvhooks.errors import ShapeError
 
 QUERIES = 20_000
 """For more items than this, neighbours are looked up of a sample of this size."""
@@ -188,12 +189,7 @@ def _prepared(features: Shaped[np.ndarray, "item _"], k: int, metric: str) -> Fl
     if k < 1 or metric not in ("cosine", "euclidean", "given"):
         raise ShapeError(f"Expected k of 1 or more and 'cosine' or 'euclidean', got {k} and {metric!r}.")
     values = np.asarray(features, np.float64)
-    bad = np.flatnonzero(~np.isfinite(values).all(1))
-    if len(bad):
-        raise NonFiniteError(
-            f"Features must be finite; {len(bad)} of {len(values)} rows hold NaN or infinity, the first is "
-            f"{bad[0]}. Leave those items out."
-        )
+    require_finite("Features", values)
     if metric == "cosine":
         return directions(values)
     return values - values.mean(0) if metric == "euclidean" and len(values) else values
