@@ -3,7 +3,9 @@
 from fvhooks.atlases.layouts import LAYOUTS
 from fvhooks.atlases.maps import atlas
 from fvhooks.atlases.options import AtlasOptions
+from fvhooks.atlases.predictions import map_prediction
+from fvhooks.atlases.regions import region_labels
 from fvhooks.atlases.results import Atlas
 from fvhooks.atlases.verification import verify
 
-__all__ = ["LAYOUTS", "Atlas", "AtlasOptions", "atlas", "verify"]
+__all__ = ["LAYOUTS", "Atlas", "AtlasOptions", "atlas", "map_prediction", "region_labels", "verify"]

@@ -1,14 +1,18 @@
 """An atlas: items on a map, each in a cell of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import xarray as xr
 
 from fvhooks.errors import MissingInputError
 from fvhooks.results import Result
+
+if TYPE_CHECKING:
+    from fvhooks.hooks import HookedModel
+    from fvhooks.store.reading import Store
 
 SOURCES = ("data", "crop", "synthetic", "generated", "text", "")
 """Where what a cell shows comes from; "" for a cell without a picture."""
@@ -35,8 +39,14 @@ class Atlas(Result):
               it, in cells), `trust` (share of its nearest items that are its nearest on the grid too);
             * `neighbours` (cell, neighbour): its nearest items in feature space, −1 where there are fewer.
 
+            Maps of units, and of images around one, say which image a cell shows: `shown` (its id),
+            `position` (where the unit fires in it), `activation` (how strongly), and `more_shown`, … (cell, more) where
+            it shows four. Averaged activations have a `count` and a `spread` (1 less the mean cosine with
+            their average).
+
             Further `image` (cell, rgb, py, px), `uint8`, where cells have pictures, all of one size, 0 where
-            one has none; `histogram` (bin) or (cell, bin) of scores with `edges` (edge); `gain` (stage, k)
+            one has none; `histogram` (bin) of scores with `edges` (edge), or
+            of each unit's peaks (cell, bin) from `lowest` to `highest` (cell); `gain` (stage, k)
             for `STAGES` and `stability` (k), shares of neighbours kept less those kept by chance; and the
             pyramid, `medoid_1` (row_1, col_1), `count_1`, `medoid_2`, …: which cell stands for 2 × 2 of the
             level below, −1 for none, and how many items it stands for.
@@ -72,6 +82,30 @@ class Atlas(Result):
     def selected(self) -> list[str]:
         """The ids that are chosen in its view; none where there is no view."""
         return [] if self.widget is None else list(self.widget.selected)
+
+    def verify(self, hooked: "HookedModel", store: "Store") -> xr.Dataset:
+        """Compute again what every real image on the map activates; see `fvhooks.atlases.verify`.
+
+        Args:
+            hooked: the model.
+            store: with its data set attached.
+        """
+        from fvhooks.atlases.verification import verify  # noqa: PLC0415 - it works on maps
+
+        return verify(self, hooked, store)
+
+    def regions(
+        self, names: Mapping[str, str] | None = None, *, threshold: float | None = None
+    ) -> xr.Dataset:
+        """Labels of regions that activate, with precision and recall: `fvhooks.atlases.region_labels`.
+
+        Args:
+            names: what to call labels.
+            threshold: the score that counts as activating.
+        """
+        from fvhooks.atlases.regions import region_labels  # noqa: PLC0415 - it works on maps
+
+        return region_labels(self.data, names, threshold=threshold)
 
     def cells(self, ids: Sequence[str]) -> xr.Dataset:
         """What is known of some items, in their order.

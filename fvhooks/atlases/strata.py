@@ -15,7 +15,8 @@ class Strata:
     Args:
         rows: the highest scores first, then those drawn at random, then the negatives.
         names: "top", "random" or "negative".
-        populations: from how many each stratum was drawn.
+        populations: for how many images the top and the random ones stand; together for all. Negatives are
+            chosen for what they are, and stand for themselves.
     """
 
     rows: Int[np.ndarray, " item"]
@@ -59,7 +60,7 @@ def draw(
     negative = _negatives(scores, labels, top, candidates, sizes[2])
     rows = np.concatenate([top, random, negative])
     names = np.repeat(np.array(["top", "random", "negative"], object), [len(top), len(random), len(negative)])
-    populations = {"top": len(top), "random": len(rest), "negative": len(candidates)}
+    populations = {"top": len(top), "random": len(rest)}
     return Strata(rows, names, populations)
 
 

@@ -49,7 +49,7 @@ class TestAroundUnit:
         assert (
             data["score"].values[stratum == "negative"].max() < data["score"].values[stratum == "top"].min()
         )
-        assert data.attrs["parameters"]["strata"] == {"top": 30, "random": 90, "negative": 75}
+        assert data.attrs["parameters"]["strata"] == {"top": 30, "random": 90}
 
     def test_negatives_have_the_labels_of_the_top(self, amap) -> None:
         data = amap.data.set_index(cell="stratum")
