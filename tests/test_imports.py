@@ -18,6 +18,7 @@ LATE = (
     "torchvision",
     "transformer_lens",
     "transformers",
+    "umap",
     "xarray",
     "zarr",
 )

@@ -3,7 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Float64, Int, Int64, Real
 
-from fvhooks.errors import NonFiniteError, ShapeError
+from fvhooks.atlases.checks import require_finite
+from fvhooks.errors import ShapeError
 
 EXACT_ITEMS = 4_096
 """Beyond this many items the exact assignment takes minutes and gigabytes."""
@@ -127,12 +128,7 @@ def _checked(
     places = np.asarray(points, np.float64)
     if places.ndim != 2 or places.shape[1] != 2:
         raise ShapeError(f"Expected points (item, 2), the x and y of each item, got shape {places.shape}.")
-    bad = np.flatnonzero(~np.isfinite(places).all(1))
-    if len(bad):
-        raise NonFiniteError(
-            f"Points must be finite; {len(bad)} of {len(places)} rows hold NaN or infinity, the first is "
-            f"{bad[0]}. Leave those items out."
-        )
+    require_finite("Points", places)
     rows, columns = grid_shape(len(places)) if shape is None else shape
     if min(rows, columns) < 0 or rows * columns < len(places):
         raise ShapeError(

@@ -6,12 +6,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Float64, Int, Int64, Real, Shaped
 
-from fvhooks.errors import NonFiniteError, ShapeError
+from fvhooks.atlases.checks import require_finite
+from fvhooks.errors import ShapeError
 
 QUERIES = 20_000
 """For more items than this, neighbours are looked up of a sample of this size."""
 
-_AT_ONCE = 2**21  # distances in memory
+_AT_ONCE = 2**21  # distances in memory: many rows make matrix products fast
+_IN_CACHE = 2**18
 _DIRECT = 3  # up to this many features differences are taken one by one: ties on a grid stay ties
 _STEPS = (
     math.pi * 2e12
@@ -187,12 +189,7 @@ def _prepared(features: Shaped[np.ndarray, "item _"], k: int, metric: str) -> Fl
     if k < 1 or metric not in ("cosine", "euclidean", "given"):
         raise ShapeError(f"Expected k of 1 or more and 'cosine' or 'euclidean', got {k} and {metric!r}.")
     values = np.asarray(features, np.float64)
-    bad = np.flatnonzero(~np.isfinite(values).all(1))
-    if len(bad):
-        raise NonFiniteError(
-            f"Features must be finite; {len(bad)} of {len(values)} rows hold NaN or infinity, the first is "
-            f"{bad[0]}. Leave those items out."
-        )
+    require_finite("Features", values)
     if metric == "cosine":
         return directions(values)
     return values - values.mean(0) if metric == "euclidean" and len(values) else values
@@ -217,7 +214,8 @@ def _search(
     block: int | None = None,
 ) -> Int64[np.ndarray, "query k"]:
     found = np.full((len(asked), k), -1, np.int64)
-    step = block or max(1, _AT_ONCE // max(len(values), 1))
+    direct = metric == "euclidean" and values.shape[1] <= _DIRECT
+    step = block or max(1, (_IN_CACHE if direct else _AT_ONCE) // max(len(values), 1))
     sizes, wanted = (values**2).sum(1), (asked**2).sum(1)
     most = max(float(part.max(initial=0.0)) for part in (sizes, wanted))
     largest = 2.0 if metric == "cosine" else max(4 * most, 1e-300)
@@ -225,15 +223,27 @@ def _search(
         rows = slice(start, start + step)
         if metric == "cosine":
             apart = 1 - asked[rows] @ values.T
-        elif values.shape[1] <= _DIRECT:
-            apart = np.zeros((len(asked[rows]), len(values)))
-            for ours, theirs in zip(asked[rows].T, values.T, strict=True):
-                apart += np.subtract.outer(ours, theirs) ** 2
+        elif direct:
+            apart = _squares(asked[rows], values)
         else:
             apart = wanted[rows, None] + sizes - 2 * (asked[rows] @ values.T)
-        chosen = _first(apart / largest, None if own is None else own[rows], k)
+        apart /= largest
+        chosen = _first(apart, None if own is None else own[rows], k)
         found[rows, : chosen.shape[1]] = chosen
     return found
+
+
+def _squares(
+    ours: Float64[np.ndarray, "query feature"], theirs: Float64[np.ndarray, "item feature"]
+) -> Float64[np.ndarray, "query item"]:
+    """Squared distances, difference by difference, in as little memory as may be."""
+    total = np.zeros((len(ours), len(theirs)))
+    gap = np.empty_like(total)
+    for one, other in zip(ours.T, theirs.T, strict=True):
+        np.subtract.outer(one, other, out=gap)
+        np.multiply(gap, gap, out=gap)
+        total += gap
+    return total
 
 
 def _first(
@@ -241,13 +251,16 @@ def _first(
 ) -> Int64[np.ndarray, "query _"]:
     """The k items of the smallest distance (at most 1), by index where they are equal, but not the own."""
     count = apart.shape[1]
-    steps = min(_STEPS, 2.0**62 / max(count, 1))
-    keys = np.rint(apart * steps).astype(np.int64) * count + np.arange(count)
-    others = count
     if own is not None:
-        keys[np.arange(len(own)), own] = np.iinfo(np.int64).max
-        others = max(count - 1, 0)
-    if k < others:
-        keys = np.partition(keys, k, axis=1)[:, :k]
-    chosen: Int64[np.ndarray, "query _"] = np.sort(keys, axis=1)[:, : min(k, others)] % max(count, 1)
+        apart[np.arange(len(own)), own] = np.inf
+    k = min(k, count if own is None else count - 1)
+    if k < 1:
+        return np.zeros((len(apart), 0), np.int64)
+    steps = min(_STEPS, 2.0**62 / count)
+    last = np.partition(apart, k - 1, axis=1)[:, k - 1 : k]
+    near = np.flatnonzero(apart <= last + 2 / steps)  # few, so that only these are sorted
+    row, col = np.divmod(near, count)
+    keys = np.rint(apart[row, col] * steps).astype(np.int64) * count + col
+    rank = np.arange(len(row)) - np.searchsorted(row, np.arange(len(apart)))[row]
+    chosen: Int64[np.ndarray, "query _"] = col[np.lexsort((keys, row))][rank < k].reshape(-1, k)
     return chosen

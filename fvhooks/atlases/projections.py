@@ -3,8 +3,9 @@
 import numpy as np
 from jaxtyping import Float64, Real
 
+from fvhooks.atlases.checks import require_finite
 from fvhooks.atlases.neighbourhoods import directions
-from fvhooks.errors import NonFiniteError, ShapeError
+from fvhooks.errors import ShapeError
 
 _NOTHING = 1e-12  # the cosine of an item with its copy is off by rounding, which scaling would blow up
 
@@ -23,7 +24,7 @@ def principal(features: Real[np.ndarray, "item feature"]) -> Float64[np.ndarray,
         NonFiniteError: NaN or infinity among the features.
     """
     values = np.asarray(features, np.float64)
-    _refuse("Features", values)
+    require_finite("Features", values)
     if len(values) < 2 or not values.shape[1]:
         return np.zeros((len(values), 2))
     centred = values - values.mean(0)
@@ -53,7 +54,7 @@ def classical(distances: Real[np.ndarray, "item _"]) -> Float64[np.ndarray, "ite
     values = np.asarray(distances, np.float64)
     if values.shape != (len(values), len(values)):
         raise ShapeError(f"Expected distances (item, item), got shape {values.shape}.")
-    _refuse("Distances", values)
+    require_finite("Distances", values)
     if len(values) < 2:
         return np.zeros((len(values), 2))
     squares = values**2
@@ -75,22 +76,13 @@ def cosine_distances(features: Real[np.ndarray, "item feature"]) -> Float64[np.n
         NonFiniteError: NaN or infinity among the features.
     """
     values = np.asarray(features, np.float64)
-    _refuse("Features", values)
+    require_finite("Features", values)
     unit = directions(values)
     alike = unit @ unit.T
     apart: Float64[np.ndarray, "item item"] = np.clip(1 - (alike + alike.T) / 2, 0.0, 2.0)
     apart[apart < _NOTHING] = 0.0
     np.fill_diagonal(apart, 0.0)
     return apart
-
-
-def _refuse(name: str, values: Float64[np.ndarray, "item _"]) -> None:
-    bad = np.flatnonzero(~np.isfinite(values).all(1))
-    if len(bad):
-        raise NonFiniteError(
-            f"{name} must be finite; {len(bad)} of {len(values)} rows hold NaN or infinity, the first is "
-            f"{bad[0]}. Leave those items out."
-        )
 
 
 def _leading(gram: Float64[np.ndarray, "item item"]) -> Float64[np.ndarray, "item _"]:

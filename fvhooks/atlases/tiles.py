@@ -115,8 +115,8 @@ class Tiles:
         """One tile as the bytes of an image file, with its media type; none where `paint` gives none.
 
         It is a JPEG without colour subsampling. Its blocks are 8 pixels wide, so that cells of a multiple of
-        that never bleed into each other; WebP, which filters across blocks, was a quarter smaller and five
-        times slower on tiles of photographs.
+        that never bleed into each other. WebP, which filters across blocks, was a quarter smaller and some
+        ten times slower on tiles of photographs.
 
         Args:
             level: 0 for single items.

@@ -97,6 +97,14 @@ def test_bad_features_and_distances_are_refused() -> None:
         classical(np.zeros((2, 3)))
 
 
+@pytest.mark.parametrize("name", ["pca", "scaled", "umap"])
+def test_a_layout_refuses_features_that_are_no_numbers(name) -> None:
+    features = _features(20)
+    features[4, 1] = np.nan
+    with pytest.raises(NonFiniteError, match="Features must be finite; 1 of 20 rows hold NaN"):
+        LAYOUTS[name](features, None, seed=0)
+
+
 def test_umap_keeps_more_neighbours_than_principal_components() -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(8, 12))[np.arange(240) % 8] + 0.3 * rng.normal(size=(240, 12))

@@ -6,6 +6,7 @@ from types import ModuleType
 import numpy as np
 from jaxtyping import Float
 
+from fvhooks.atlases.checks import require_finite
 from fvhooks.atlases.layouts import LAYOUTS
 from fvhooks.atlases.projections import classical, principal
 from fvhooks.dependencies import require
@@ -34,6 +35,7 @@ def umap(
 
     Raises:
         MissingInputError: neither features nor distances.
+        NonFiniteError: NaN or infinity among them.
         MissingDependencyError: umap-learn is not installed.
     """
     given = features if distances is None else distances
@@ -41,6 +43,7 @@ def umap(
         raise MissingInputError("The layout 'umap' needs features or distances.")
     if len(given) < _FEWEST:
         return principal(given) if distances is None else classical(given)
+    require_finite("Features" if distances is None else "Distances", np.asarray(given, np.float64))
     library = _library()
     with warnings.catch_warnings():
         for said in _SAID:
