@@ -1,5 +1,6 @@
 import { html } from "../dom";
 import { drawCard } from "./card";
+import { Choices, type Kept } from "./choices";
 import { Chosen } from "./chosen";
 import type { Items } from "./items";
 import { cellAfter, rectangle, spoken } from "./keyboard";
@@ -16,15 +17,6 @@ import { toolbar } from "./toolbar";
 const HELP = "Arrow keys walk from cell to cell, with Shift they select a rectangle. Enter pins, S selects, + and − zoom, Home shows all.";
 const IDLE = "Hover a picture to see what it is; click it to pin it. The wheel zooms where Ctrl is held or the map has the focus.";
 
-/** Where the choices of a person are kept. */
-export interface Kept {
-  selected: () => string[];
-  pinned: () => string[];
-  select: (ids: string[]) => void;
-  pin: (ids: string[]) => void;
-  more: () => void; // ask for neighbours and histograms
-}
-
 /** One view of a map. */
 export class MapView {
   readonly element = html("div", { class: "fvh-map-view" });
@@ -37,7 +29,7 @@ export class MapView {
   private readonly panel = html("aside", { class: "fvh-panel", "aria-label": "What is looked at" });
   private readonly compare = html("div", { class: "fvh-compare", role: "region", "aria-label": "Pinned items" });
   private readonly spoken = html("p", { class: "fvh-hidden", role: "status", "aria-live": "polite" });
-  private readonly places: Map<string, number>;
+  private readonly choices: Choices;
   private hovered: Seen | null = null;
   private focused: number | null = null;
   private anchor: number | null = null; // where a rectangle begins
@@ -51,7 +43,7 @@ export class MapView {
     private readonly store: TileStore | null,
     private readonly kept: Kept,
   ) {
-    this.places = new Map(items.ids.map((id, item) => [id, item]));
+    this.choices = new Choices(items, kept);
     this.stage = new Stage(items, store, (line, add) => this.enclose(line, add));
     this.search = new Search(items);
     this.stage.scene.hits = this.search.flags;
@@ -112,7 +104,7 @@ export class MapView {
 
   /** Follow what is selected. */
   selected(): void {
-    const chosen = this.indices(this.kept.selected());
+    const chosen = this.choices.selected;
     this.stage.scene.selected.fill(0);
     for (const item of chosen) this.stage.scene.selected[item] = 1;
     this.chosen.show(chosen);
@@ -122,7 +114,7 @@ export class MapView {
 
   /** Follow what is pinned. */
   pinned(): void {
-    const cards = this.indices(this.kept.pinned()).map((item) => this.card(this.alone(item)));
+    const cards = this.choices.pinned.map((item) => this.card(this.alone(item)));
     const head = cards.length === 0 ? [] : [html("h4", {}, cards.length === 1 ? "Pinned: pin another to compare" : "Compared")];
     this.compare.replaceChildren(...head, html("div", { class: "fvh-pair" }, ...cards));
     this.compare.hidden = cards.length === 0;
@@ -171,10 +163,6 @@ export class MapView {
     this.kept.more();
   }
 
-  private indices(ids: string[]): number[] {
-    return ids.flatMap((id) => this.places.get(id) ?? []);
-  }
-
   private alone(item: number): Seen {
     return { item, level: 0, row: this.items.row[item]!, col: this.items.col[item]! };
   }
@@ -215,7 +203,7 @@ export class MapView {
 
   /** Frames around what is hovered, focused and pinned, and lines to what is nearest to it. */
   private look(): void {
-    const frames: Frame[] = this.indices(this.kept.pinned()).map((item) => this.stage.around(this.alone(item), "pinned"));
+    const frames: Frame[] = this.choices.pinned.map((item) => this.stage.around(this.alone(item), "pinned"));
     if (this.focused !== null) frames.push(this.stage.around(this.alone(this.focused), "focus"));
     if (this.hovered !== null) frames.push(this.stage.around(this.hovered, "hover"));
     const seen = this.hovered ?? (this.focused === null ? null : this.alone(this.focused));
@@ -231,32 +219,14 @@ export class MapView {
 
   private card({ item, level, row, col }: Seen): HTMLElement {
     this.need();
-    const id = this.items.ids[item] ?? "";
     const stands = level === 0 ? 1 : this.items.standsFor(level, row, col);
-    const pinned = this.kept.pinned().includes(id);
+    const pinned = this.choices.pinned.includes(item);
     const selected = this.stage.scene.selected[item] === 1;
-    return drawCard(this.items, this.store, item, stands, { pinned, selected, pin: () => this.pin(id), select: () => this.toggle(item), go: (other) => this.go(other) });
-  }
-
-  /** Pin one, or take it off; of three the second makes room. */
-  private pin(id: string): void {
-    const pinned = this.kept.pinned();
-    this.kept.pin(pinned.includes(id) ? pinned.filter((one) => one !== id) : [...pinned.slice(0, 1), id]);
-  }
-
-  private toggle(item: number): void {
-    const id = this.items.ids[item] ?? "";
-    const selected = this.kept.selected();
-    this.kept.select(selected.includes(id) ? selected.filter((one) => one !== id) : [...selected, id]);
-  }
-
-  private choose(chosen: number[], add: boolean): void {
-    const ids = chosen.map((item) => this.items.ids[item] ?? "");
-    this.kept.select(add ? [...new Set([...this.kept.selected(), ...ids])] : ids);
+    return drawCard(this.items, this.store, item, stands, { pinned, selected, pin: () => this.choices.pin(item), select: () => this.choices.toggle(item), go: (other) => this.go(other) });
   }
 
   private enclose(line: Point[], add: boolean): void {
-    this.choose(this.stage.enclosed(line), add);
+    this.choices.choose(this.stage.enclosed(line), add);
     this.wantLasso(false);
   }
 
@@ -286,16 +256,16 @@ export class MapView {
     if (this.stage.camera.dragging || this.stage.lasso.drawing) return;
     const seen = this.seenAt(event);
     if (seen === null) return;
-    if (event.shiftKey || event.ctrlKey || event.metaKey) this.toggle(seen.item);
-    else this.pin(this.items.ids[seen.item] ?? "");
+    if (event.shiftKey || event.ctrlKey || event.metaKey) this.choices.toggle(seen.item);
+    else this.choices.pin(seen.item);
   };
 
   private readonly onKey = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== this.stage.frame) return;
     const item = this.focused;
     if (event.key.startsWith("Arrow")) this.walk(event.key, event.shiftKey);
-    else if (event.key === "Enter" && item !== null) this.pin(this.items.ids[item] ?? "");
-    else if ((event.key === "s" || event.key === "S" || event.key === " ") && item !== null) this.toggle(item);
+    else if (event.key === "Enter" && item !== null) this.choices.pin(item);
+    else if ((event.key === "s" || event.key === "S" || event.key === " ") && item !== null) this.choices.toggle(item);
     else if (event.key === "+" || event.key === "=") this.stage.camera.zoom(1.4);
     else if (event.key === "-") this.stage.camera.zoom(1 / 1.4);
     else if (event.key === "Home" || event.key === "0") this.stage.home();
@@ -312,13 +282,13 @@ export class MapView {
     this.anchor = selecting ? (this.anchor ?? from ?? to) : null;
     this.stage.reveal(to);
     this.focus(to);
-    if (this.anchor !== null) this.choose(rectangle(this.items, this.anchor, to), false);
+    if (this.anchor !== null) this.choices.choose(rectangle(this.items, this.anchor, to), false);
   }
 
   private leave(): void {
     [this.focused, this.anchor, this.hovered] = [null, null, null];
     this.wantLasso(false);
-    this.kept.pin([]);
+    this.choices.unpin();
     this.look();
   }
 }
