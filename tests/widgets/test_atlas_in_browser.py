@@ -423,3 +423,21 @@ def test_a_live_map_asks_for_what_did_not_fit(chromium: Any, make_atlas: Make, t
     assert data_of(page, "mix") == 0
     context.close()
     assert not errors
+
+
+def test_a_notebook_without_a_kernel_shows_the_coarse_picture(
+    chromium: Any, make_atlas: Make, tmp_path: Path
+) -> None:
+    context = chromium.new_context(viewport={"width": 1300, "height": 1100})
+    page = context.new_page()
+    page.expose_function("ask", lambda message: [])  # nobody answers
+    page.goto(live_page(make_atlas(400, images=64), tmp_path, 12_000).as_uri())
+    page.wait_for_timeout(500)
+    assert page.locator(READY).count() == 0
+    assert "without it this map stays a picture" in page.locator(".fvh-note[role=status]").inner_text()
+    inks = page.locator(".fvh-coarse canvas").evaluate(
+        "(one) => { const p = one.getContext('2d').getImageData(0, 0, one.width, one.height).data;"
+        " return new Set(Array.from({ length: p.length / 4 }, (_, at) => p[4 * at] >> 4)).size; }"
+    )
+    assert inks > 3  # of many colours
+    context.close()

@@ -18,6 +18,7 @@ export class Coarse {
     this.level = this.finest();
     this.canvas.setAttribute("aria-label", `Picture of ${facts.title}`);
     this.element.append(this.canvas);
+    this.element.hidden = store === null || this.level < 0;
     this.paint();
   }
 
