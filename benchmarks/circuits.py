@@ -249,8 +249,7 @@ def main() -> None:
         torch.cat(both) for both in zip(networks.cifar10("train"), networks.cifar10("test"), strict=True)
     )
     influence = "PageRank of votes" in given.selections
-    extra = {"influence": True} if influence else {}
-    store = fv.collect(hooked, TensorDataset(images, labels), given.store, layers=LAYERS, **extra)
+    store = fv.collect(hooked, TensorDataset(images, labels), given.store, layers=LAYERS, influence=influence)
     cases = [
         Case(
             hooked,
