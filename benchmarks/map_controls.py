@@ -2,15 +2,15 @@
 
     FVHOOKS_TEST_DATA=FOLDER python benchmarks/map_controls.py --work CACHE [--units 16]
 
-ResNet-20 on 4,000 CIFAR-10 images. Printed are, as tables: for maps of 2,000 images the neighbours kept
-(gain) and how often an item's nearest on the map has its label, for layouts and their grids, trained and untrained;
+ResNet-20 on 4,000 CIFAR-10 images. Printed are, as tables: of maps of 2,000 images the neighbours kept
+(gain) and how often an item's nearest on the map has its label, for layouts and grids, trained and untrained;
 what the weight of scores trades in maps around units; labels of regions; and for every unit whether a map of
 another network's features (a vision transformer's) predicts what activates it better than labels and than
 neighbours do.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -140,13 +140,14 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     found = {name: store for name, _, store in stores(options.work)}
     units = [fv.Unit(LAYER, channel) for channel in range(0, 64, max(1, 64 // options.units))]
-    for title, table in (
-        ("Neighbours kept", kept(found)),
-        ("Weight of scores", traded(found["trained"], units)),
-        ("Labels of regions", labelled(found["trained"], units)),
-        ("Held-out prediction", predicted(found["trained"], found["vit"], units)),
-    ):
-        print(f"\n{title}\n{table.round(3).to_string()}", flush=True)
+    tables: dict[str, Callable[[], pd.DataFrame]] = {
+        "Neighbours kept": lambda: kept(found),
+        "Weight of scores": lambda: traded(found["trained"], units),
+        "Labels of regions": lambda: labelled(found["trained"], units),
+        "Held-out prediction": lambda: predicted(found["trained"], found["vit"], units),
+    }
+    for title, table in tables.items():
+        print(f"\n{title}\n{table().round(3).to_string()}", flush=True)
 
 
 if __name__ == "__main__":

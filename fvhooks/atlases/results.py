@@ -40,9 +40,9 @@ class Atlas(Result):
             * `neighbours` (cell, neighbour): its nearest items in feature space, −1 where there are fewer.
 
             Maps of units, and of images around one, say which image a cell shows: `shown` (its id),
-            `position` (where the unit fires in it), `activation` (how strongly), and `more_shown`, … (cell, more) where
-            it shows four. Averaged activations have a `count` and a `spread` (1 less the mean cosine with
-            their average).
+            `position` (where the unit fires in it), `activation` (how strongly), and `more_shown`, …
+            (cell, more) where it shows four. Averaged activations have a `count` and a `spread` (1 less the
+            mean cosine with their average).
 
             Further `image` (cell, rgb, py, px), `uint8`, where cells have pictures, all of one size, 0 where
             one has none; `histogram` (bin) of scores with `edges` (edge), or

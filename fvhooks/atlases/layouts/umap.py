@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from fvhooks.atlases.checks import require_finite
 from fvhooks.atlases.layouts import LAYOUTS
-from fvhooks.atlases.projections import classical, principal
+from fvhooks.atlases.projections import classical, cosine_distances, principal
 from fvhooks.dependencies import require
 from fvhooks.errors import MissingInputError
 
@@ -18,6 +18,7 @@ NEAREST = 0.1
 
 _FEWEST = 5  # UMAP breaks with two items, and of fewer than this there is nothing to unfold
 _SPECTRAL = 10  # below, UMAP's spectral start has not enough items
+_PAIRS = 4_096  # items from which on UMAP looks for neighbours instead
 _SAID = (
     "n_jobs value .* overridden",  # of any fixed seed
     "using precomputed metric; inverse_transform",  # nothing is inverted
@@ -44,6 +45,8 @@ def umap(
     if len(given) < _FEWEST:
         return principal(given) if distances is None else classical(given)
     require_finite("Features" if distances is None else "Distances", np.asarray(given, np.float64))
+    if distances is None and len(given) < _PAIRS:  # UMAP would take each of these pairs by itself
+        given = distances = cosine_distances(given)
     library = _library()
     with warnings.catch_warnings():
         for said in _SAID:
