@@ -1,6 +1,6 @@
 """A map of all 512 units of a late layer of SqueezeNet, each drawn by a picture of what it looks for.
 
-    FVHOOKS_TEST_DATA=FOLDER python benchmarks/unit_atlas.py --work CACHE [--steps 64]
+    FVHOOKS_TEST_DATA=FOLDER python benchmarks/unit_atlas.py --work CACHE [--recipe vital] [--steps 32]
 
 Pictures and statistics are of images at 128 pixels, which the network takes as well. The pictures are kept in
 the store, so that a run that was stopped goes on.
@@ -32,7 +32,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=64)
+    parser.add_argument("--recipe", default="vital")
+    parser.add_argument("--steps", type=int, default=32)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     networks = load_networks()
@@ -41,7 +42,13 @@ def main() -> None:
     store = fv.collect(hooked, Small(networks), options.work / "squeezenet.zarr", layers=[LAYER])
     start = time.perf_counter()
     vis = fv.visualize(
-        hooked, hooked.units(LAYER), recipe="fourier", store=store, seeds=1, steps=options.steps, keep=True
+        hooked,
+        hooked.units(LAYER),
+        recipe=options.recipe,
+        store=store,
+        seeds=1,
+        steps=options.steps,
+        keep=True,
     )
     print(f"{len(vis.data['unit'])} pictures in {time.perf_counter() - start:.0f} s")
     amap = fv.atlas(store, layer=LAYER, cells=vis, by="images", hooked=hooked, title=f"SqueezeNet, {LAYER}")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 
 from fvhooks.atlases.embeddings import chosen_rows
@@ -14,11 +15,14 @@ from fvhooks.atlases.layouts import shape_into_square
 from fvhooks.atlases.options import AtlasOptions
 from fvhooks.atlases.pictures import Filled, made_pictures, side_of
 from fvhooks.errors import MissingInputError
+from fvhooks.hooks import HookedModel
+from fvhooks.relevance.inputs import batches
 from fvhooks.store.reading import Store
 from fvhooks.synthesis.running.rendering import visualize
 from fvhooks.units import Direction
 
 LEAST, RECIPE = 3, "fourier"
+_NATURAL, _BATCH = 256, 32
 _PER_CELL = 12  # activations a cell on average, where no shape is asked for
 
 
@@ -146,6 +150,22 @@ def _positions(store: Store, layer: str) -> Int[np.ndarray, " image"]:
     return np.asarray(store[layer]["sample_position"].values, dtype=np.int64)
 
 
+def _natural_peaks(
+    hooked: HookedModel, store: Store, layer: str, vectors: Float[np.ndarray, "cell channel"]
+) -> Float[np.ndarray, "image cell"]:
+    """How strongly real images move some directions: each its strongest position."""
+    rows = np.flatnonzero(chosen_rows(store, None, None))
+    few = rows[np.linspace(0, len(rows) - 1, min(_NATURAL, len(rows))).astype(int)]
+    names = [str(name) for name in store.images_table["id"].values[few]]
+    along, layout = torch.from_numpy(vectors).float(), store.layout(layer)
+    parts = []
+    for batch in batches(len(names), _BATCH):
+        with torch.no_grad():
+            read = layout.to_channels(hooked.read(store.images(names[batch]), [layer])[layer]).float().cpu()
+        parts.append(torch.einsum("icp,dc->idp", read, along).amax(-1).numpy())
+    return np.concatenate(parts)
+
+
 def layer_of(about: dict[str, Any]) -> str:
     """The layer that a map is of."""
     return str(about["layer"])
@@ -180,8 +200,8 @@ def _commonest(
 def inverted(averages: Averages, store: Store, options: AtlasOptions) -> Filled:
     """A picture of each average activation, all of them in one call.
 
-    Flagged where the picture moves its direction less than 99 % of the sampled real activations do, or far
-    more than any of them.
+    Flagged where the picture moves its direction less than 99 % of real images do, or far more than any of
+    them: of up to 256 images of the store, the strongest position of each.
 
     Args:
         averages: what to make pictures of.
@@ -189,9 +209,11 @@ def inverted(averages: Averages, store: Store, options: AtlasOptions) -> Filled:
         options: `hooked`, `recipe`, `steps`, `seed`.
 
     Raises:
-        MissingInputError: no model was given.
+        MissingInputError: no model was given, or the store has no data set attached.
     """
     hooked, items = options.get("hooked"), averages.items
+    if store.source is None:
+        store.images([])  # says what to attach
     if hooked is None or items.features is None:
         raise MissingInputError(
             "Pictures of averaged activations are made with the model: pass hooked=, or cells='images' for "
@@ -214,7 +236,7 @@ def inverted(averages: Averages, store: Store, options: AtlasOptions) -> Filled:
     at = np.array([place.get(direction.id, -1) for direction in directions])
     pictures = vis.images.transpose("unit", "seed", "rgb", "y", "x").isel(seed=0).fillna(0).values
     made = made_pictures(pictures[at], len(at), side_of(len(at), options.get("side")), source="synthetic")
-    natural = averages.samples @ vectors.T
+    natural = _natural_peaks(hooked, store, layer, vectors)
     activation = vis.data["activation"].transpose("unit", "seed").values[at, 0]
     flags = against_natural(activation, np.quantile(natural, 0.99, axis=0), natural.max(0))
     sources = np.where(at >= 0, "synthetic", "").astype(object)
