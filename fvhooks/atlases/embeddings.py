@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 
+from fvhooks.atlases.pictures import readable
 from fvhooks.errors import MissingInputError, ShapeError
 from fvhooks.store.reading import Store
 from fvhooks.units import LOGITS
@@ -56,7 +57,7 @@ def embedded(store: Store, ids: Sequence[str], embedding: Any) -> Float[np.ndarr
     """What a function makes of some images, a batch at a time."""
     parts = []
     for start in range(0, len(ids), _BATCH):
-        pictures = store.images(ids[start : start + _BATCH])
+        pictures = _pictures(store, ids[start : start + _BATCH])
         with torch.no_grad():
             made = as_vectors(embedding(pictures))
         if len(made) != len(pictures):
@@ -66,6 +67,21 @@ def embedded(store: Store, ids: Sequence[str], embedding: Any) -> Float[np.ndarr
             )
         parts.append(made)
     return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
+
+
+def _pictures(store: Store, ids: Sequence[str]) -> torch.Tensor:
+    """Images that an embedding needs, or which of them cannot be read."""
+    if store.source is None:
+        store.images([])  # says what to attach
+    parts = []
+    for places, pictures, fault in readable(store, ids):
+        if pictures is None:
+            raise MissingInputError(
+                f"Expected an image to embed for every item, and {ids[int(places[0])]!r} cannot be read: "
+                f"{fault}. Leave it out with ids=, or pass vectors."
+            )
+        parts.append(pictures)
+    return torch.cat(parts)
 
 
 def as_vectors(values: Any) -> Float[np.ndarray, "item feature"]:  # noqa: ANN401 - a tensor, an array or rows of numbers

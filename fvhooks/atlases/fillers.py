@@ -1,12 +1,13 @@
 """Which pictures the cells of a map are asked to show."""
 
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 
 from fvhooks.atlases.flags import synthetic_flags
+from fvhooks.atlases.forms.given import as_texts
 from fvhooks.atlases.items import Items
 from fvhooks.atlases.options import AtlasOptions
 from fvhooks.atlases.pictures import (
@@ -15,6 +16,7 @@ from fvhooks.atlases.pictures import (
     four_in_one,
     made_pictures,
     no_pictures,
+    readable,
     real_pictures,
     side_of,
 )
@@ -60,7 +62,7 @@ def _given(items: Items, options: AtlasOptions, side: int) -> Filled:
     given = options.get("items")
     if given is None:
         return no_pictures(len(items.ids))
-    if isinstance(given[0], str):
+    if as_texts(given) is not None:
         return no_pictures(len(items.ids), "text")
     return made_pictures(given, len(items.ids), side, source="data")
 
@@ -78,17 +80,12 @@ def _real(items: Items, store: Store, options: AtlasOptions, side: int) -> Fille
     first = real_pictures(store, columns["shown"], columns.get("position"), window=window, side=side)
     if asked != "four":
         return first
-    if "more_shown" not in columns:
+    if items.form != "layer":
         raise MissingInputError("Four images a cell show units: fv.atlas(store, layer=…, cells='four').")
+    others = [columns[name].T for name in ("more_shown", "more_position") if name in columns]
     more = [
-        real_pictures(
-            store,
-            columns["more_shown"][:, place],
-            columns["more_position"][:, place],
-            window=window,
-            side=side,
-        )
-        for place in range(columns["more_shown"].shape[1])
+        real_pictures(store, shown, position, window=window, side=side)
+        for shown, position in zip(*others, strict=True)
     ]
     return four_in_one([first, *more])
 
@@ -102,11 +99,10 @@ def _window(items: Items, store: Store, options: AtlasOptions) -> tuple[Layout, 
     if layout.grid == (1, 1):
         return None
     named = [str(name) for name in items.columns["shown"] if name]
-    for start in range(0, len(named), _SEEN):
-        with suppress(Exception):  # an unreadable image is flagged where it is shown
-            seen = store.images(named[start : start + _SEEN])
-            return layout, receptive_fields(hooked, [layer], seen)[layer]
-    return None
+    seen = [pictures for _, pictures, _ in readable(store, named[: 2 * _SEEN]) if pictures is not None]
+    if not seen:
+        return None
+    return layout, receptive_fields(hooked, [layer], torch.cat(seen)[:_SEEN])[layer]
 
 
 def _synthetic(items: Items, vis: Visualizations, store: Store | None, side: int) -> Filled:

@@ -38,6 +38,14 @@ def against_natural(
     return found
 
 
+def joined(
+    flags: Shaped[np.ndarray, " item"], others: Shaped[np.ndarray, " item"]
+) -> Shaped[np.ndarray, " item"]:
+    """Two flags of each item as one."""
+    both = ["; ".join(filter(None, (str(one), str(other)))) for one, other in zip(flags, others, strict=True)]
+    return np.array(both, dtype=object)
+
+
 def synthetic_flags(
     items: Items, vis: Visualizations, store: Store | None, at: Int[np.ndarray, " item"]
 ) -> Shaped[np.ndarray, " item"]:
@@ -62,4 +70,7 @@ def synthetic_flags(
     channels = np.array([int(items.ids[int(place)].rpartition(":")[2]) for place in known])
     rare, highest = (quantiles[channels, QUANTILES.index(level)] for level in (RARE, 1.0))
     flags[known] = against_natural(activation, rare, highest)
+    if "flag" in vis.data:
+        own = vis.data["flag"].transpose("unit", "seed").values[at[known], 0]
+        flags[known] = joined(flags[known], own)
     return flags

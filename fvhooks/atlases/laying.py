@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from fvhooks.atlases.grids import displacement, grid_shape, snap
 from fvhooks.atlases.items import Items
 from fvhooks.atlases.layouts import LAYOUTS, shape_into_square
-from fvhooks.atlases.neighbourhoods import gain, kept, nearest
+from fvhooks.atlases.neighbourhoods import gain, kept, nearest, query_rows
 from fvhooks.atlases.options import AtlasOptions
 from fvhooks.atlases.pyramids import pyramid
 from fvhooks.atlases.radial import radial
@@ -58,22 +58,28 @@ def places_of(items: Items, options: AtlasOptions) -> Places:
     name, layout = chosen_layout(items, options)
     seed = options.get("seed", 0)
     points = points_of(items, layout, seed)
-    twice = options.get("stability", len(points) <= _MOST_TWICE) and layout is not None
-    again = points_of(items, layout, seed + 1) if twice else None
-    if options.get("radial", False):
-        if items.scores is None:
-            raise MissingInputError("A radial map needs scores: the highest lie in its centre.")
-        points = (radial(points, items.scores[items.placed]) + 1) / 2  # not stretched: it is a disc
-    else:
-        points = shape_into_square(points)
+    twice = options.get("stability", len(points) <= _MOST_TWICE) and callable(layout)
+    again = _shaped(items, points_of(items, layout, seed + 1), options) if twice else None
+    points = _shaped(items, points, options)
     shape = options.get("shape") or grid_shape(len(points))
+    if not len(points) and items.apart is not None:  # all of them in the strip, which is as wide as the grid
+        shape = (1, max(1, int(np.ceil(np.sqrt(len(items.ids))))))
     return Places(points, snap(points, shape), shape, again, name)
+
+
+def _shaped(items: Items, points: Points, options: AtlasOptions) -> Points:
+    """In [0, 1]: a disc where one is asked for, which is not stretched."""
+    if not options.get("radial", False):
+        return shape_into_square(points)
+    if items.scores is None:
+        raise MissingInputError("A radial map needs scores: the highest lie in its centre.")
+    return (radial(points, items.scores[items.placed]) + 1) / 2
 
 
 Layout = Callable[..., Any]
 
 
-def chosen_layout(items: Items, options: AtlasOptions) -> tuple[str, Layout | Points | None]:
+def chosen_layout(items: Items, options: AtlasOptions) -> tuple[str, Layout | Points]:
     """The layout that is asked for, or the best that is at hand, by its name."""
     asked = options.get("layout")
     if asked is None:
@@ -86,7 +92,7 @@ def chosen_layout(items: Items, options: AtlasOptions) -> tuple[str, Layout | Po
     return "given", np.asarray(asked, dtype=np.float64)
 
 
-def points_of(items: Items, layout: Layout | Points | None, seed: int) -> Points:
+def points_of(items: Items, layout: Layout | Points, seed: int) -> Points:
     """Where a layout puts the items that have no strip of their own, on its own scale.
 
     Args:
@@ -104,7 +110,7 @@ def points_of(items: Items, layout: Layout | Points | None, seed: int) -> Points
     else:
         features = None if items.features is None else items.features[placed]
         distances = None if items.distances is None else items.distances[np.ix_(placed, placed)]
-        made = layout(features, distances, seed=seed) if layout is not None else np.zeros((len(placed), 2))
+        made = layout(features, distances, seed=seed)
         points = np.asarray(made, dtype=np.float64)
         if points.shape != (len(placed), 2):
             raise ShapeError(f"Expected a layout of shape ({len(placed)}, 2), got {points.shape}.")
@@ -203,22 +209,26 @@ def _numbers(
     if size < 2:
         return found
     most = max([*ks, _SHOWN])
-    own = nearest(features, most)
-    near[placed] = np.where(own[:, :_SHOWN] >= 0, placed[own[:, :_SHOWN]], -1)
+    asked = query_rows(size, seed=options.get("seed", 0))  # all, or a sample of very many
+    own = nearest(features, most, queries=asked)
+    near[placed[asked]] = np.where(own[:, :_SHOWN] >= 0, placed[own[:, :_SHOWN]], -1)
     shuffled = np.random.default_rng(options.get("seed", 0)).permutation(places.cells)
     maps = [places.points, places.cells, shuffled]
-    there = [nearest(np.asarray(points, np.float64), most, metric="euclidean") for points in maps]
-    trust[placed] = kept(own[:, : KS[0]], there[1][:, : KS[0]])
+    there = [
+        nearest(np.asarray(points, np.float64), most, metric="euclidean", queries=asked) for points in maps
+    ]
+    trust[placed[asked]] = kept(own[:, : KS[0]], there[1][:, : KS[0]])
     if not ks:
         return found
     gains = [[gain(own[:, :k], mine[:, :k], size) for k in ks] for mine in there]
     found |= {"gain": (("stage", "k"), np.array(gains)), "stage": list(STAGES), "k": ks}
     if items.scores is not None and np.isfinite(items.scores[placed]).all():
-        alike = nearest(np.asarray(items.scores[placed], np.float64)[:, None], most, metric="euclidean")
+        column = np.asarray(items.scores[placed], np.float64)[:, None]
+        alike = nearest(column, most, metric="euclidean", queries=asked)
         of_scores = [[gain(alike[:, :k], mine[:, :k], size) for k in ks] for mine in there]
         found["score_gain"] = ("stage", "k"), np.array(of_scores)
     if places.again is not None:
-        again = nearest(shape_into_square(places.again), most, metric="euclidean")
+        again = nearest(places.again, most, metric="euclidean", queries=asked)
         found["stability"] = "k", np.array([gain(there[0][:, :k], again[:, :k], size) for k in ks])
     return found
 

@@ -115,6 +115,9 @@ def _checked(amap: Atlas, store: Store | None, options: AtlasOptions) -> Atlas:
     wrong = checked.isel(cell=np.flatnonzero(~checked["holds"].values))
     flags = dict(zip(amap.ids, amap.data["flag"].values.tolist(), strict=True))
     for name, stated, found in zip(*(wrong[key].values for key in ("id", "stated", "found")), strict=True):
+        if not np.isfinite(found):
+            flags[name] = flags[name] or "its image cannot be read"
+            continue
         flags[name] = f"its image activates the unit by {found:.4g}, not by {stated:.4g} as stated"
     data = amap.data.assign(flag=("cell", np.array(list(flags.values()), dtype=object)))
     largest = float(np.nanmax(checked["difference"].values)) if checked.sizes["cell"] else 0.0
@@ -132,6 +135,10 @@ def _check_form(
     features: Any,  # noqa: ANN401
 ) -> None:
     """One kind of map, with what it needs."""
+    if store is not None and not isinstance(store, Store):
+        raise MissingInputError(f"Expected a store, got {store!r}: fvhooks.open_store(path, dataset=…).")
+    if unit is not None and not isinstance(unit, Unit | Direction):
+        raise MissingInputError(f"Expected a Unit or a Direction, got {unit!r}: such as Unit('layer4', 7).")
     if features is not None:
         if store is not None or unit is not None or layer is not None or images or activations:
             raise MissingInputError(f"Features are a map of their own. Ask for one of {_FORMS}.")

@@ -1,13 +1,15 @@
 """What `atlas` can be told beside the essentials."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from operator import index
 from typing import Any, Literal, TypedDict
 
 import torch
 import xarray as xr
 from jaxtyping import Float
 
-from fvhooks.errors import MissingInputError, did_you_mean
+from fvhooks.errors import MissingInputError, ShapeError, did_you_mean
 from fvhooks.hooks import HookedModel
 from fvhooks.synthesis.visualizations import Visualizations
 
@@ -29,12 +31,13 @@ class AtlasOptions(TypedDict, total=False):
         names: what each label is called.
         ids: only these images of the store, such as `amap.selected`.
         split: only images of "reference", "calibration" or "report".
-        embedding: by what items are alike: a layer of the store (else the unit's own, or the deepest), a
+        embedding: by what images are alike: a layer of the store (else the unit's own, or the deepest), a
             function from images in [0, 1] (N C H W) to vectors, such as an open_clip image encoder, or an
-            array of vectors, one an item (around a unit: one an image of the store).
+            array of vectors, one an image of the store. Units are then compared by their top images.
         top: around a unit, how many of the images with the highest scores (250).
         random: how many others, drawn at random (as a half of `top`).
-        negatives: how many that fire least, of the labels of the top ones (as a half of `top`).
+        negatives: how many that fire least, of the labels of the top ones (as a half of `top`; no more than
+            the top has).
         weight: around a unit, λ: how much the difference of scores counts beside that of features (0.25).
         radial: around a unit, a disc with the highest scores in its centre.
         by: units by their mean response to each "class", by "weights" (decoder rows of an autoencoder's
@@ -96,12 +99,7 @@ def checked_options(options: AtlasOptions) -> AtlasOptions:
             raise TypeError(
                 f"atlas has no argument {name!r}.{did_you_mean(name, known)} It has {', '.join(known)}."
             )
-    for name, least in (("top", 1), ("random", 0), ("negatives", 0), ("side", 4), ("least", 1), ("seed", 0)):
-        value = options.get(name, least)
-        if not isinstance(value, int) or value < least:
-            raise MissingInputError(
-                f"Expected {name} to be a whole number of at least {least}, got {value!r}."
-            )
+    _check_numbers(options)
     weight = options.get("weight", 0.25)
     if not 0 <= weight <= 1:
         raise MissingInputError(
@@ -118,3 +116,27 @@ def checked_options(options: AtlasOptions) -> AtlasOptions:
             f"Expected by to be 'classes', 'weights' or 'images', got {options.get('by')!r}."
         )
     return options
+
+
+def _check_numbers(options: AtlasOptions) -> None:
+    """Whole numbers that are large enough; NumPy's are taken, too."""
+    for name, least in (("top", 1), ("random", 0), ("negatives", 0), ("side", 4), ("least", 1), ("seed", 0)):
+        value: Any = options.get(name, least)
+        with suppress(TypeError):
+            value = index(value)
+        if not isinstance(value, int) or value < least:
+            raise MissingInputError(
+                f"Expected {name} to be a whole number of at least {least}, got {value!r}."
+            )
+        if name in options:
+            options[name] = value  # type: ignore[literal-required]
+    if "shape" in options:
+        options["shape"] = _shape(options["shape"])
+
+
+def _shape(given: Any) -> tuple[int, int]:  # noqa: ANN401 - whatever a user passes
+    """Rows and columns of a grid."""
+    listed = list(given) if hasattr(given, "__iter__") else [given]
+    if len(listed) != 2 or not all(float(side) == int(side) >= 1 for side in listed):
+        raise ShapeError(f"Expected shape as (rows, columns), each 1 or more, got {given!r}.")
+    return int(listed[0]), int(listed[1])

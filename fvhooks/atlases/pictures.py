@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from jaxtyping import Float, Int, Shaped, UInt8
 
-from fvhooks.errors import MissingInputError, ShapeError
+from fvhooks.errors import ImageError, MissingInputError, ShapeError
 from fvhooks.images import as_bytes, as_images
 from fvhooks.store.examples import Field, thumbnails, windows
 from fvhooks.store.reading import Store
@@ -82,41 +82,60 @@ def real_pictures(
     flags = np.full(len(shown), "", dtype=object)
     wanted = np.flatnonzero(shown != "")
     for start in range(0, len(wanted), _BATCH):
-        for places, pictures, fault in _read(store, wanted[start : start + _BATCH], shown):
+        batch = wanted[start : start + _BATCH]
+        for inside, pictures, fault in readable(store, [str(name) for name in shown[batch]]):
+            places = batch[inside]
             if pictures is None:
                 flags[places] = f"its image cannot be read: {fault}"
                 continue
-            corners = _corners(window, None if position is None else position[places], field, len(places))
-            small = thumbnails(pictures, corners, field, side)
+            centres = _centres(window, None if position is None else position[places], len(places))
+            small = thumbnails(pictures, windows(centres, field)[0], field, side)
+            seen = ~np.isnan(centres).any(1) if window is not None else np.zeros(len(places), bool)
+            if window is not None and not seen.all():  # CLS and register tokens see no place of the picture
+                whole = thumbnails(pictures[~seen], np.zeros((int((~seen).sum()), 2)), (1.0, 1.0), side)
+                small[~seen] = _resized(whole, small.shape[-2:])
             if made is None:
                 made = np.zeros((len(shown), *small.shape[1:]), np.uint8)
             made[places] = small
-            sources[places] = "data" if window is None else "crop"
+            sources[places] = np.where(seen, "crop", "data")
     return Filled(made, sources, flags)
 
 
-def _read(
-    store: Store, places: Int[np.ndarray, " place"], shown: Shaped[np.ndarray, " cell"]
+def readable(
+    store: Store, names: Sequence[str]
 ) -> Iterator[tuple[Int[np.ndarray, " place"], torch.Tensor | None, str]]:
-    """Images of some cells together; one by one where one of them fails."""
+    """Images of a store together; one by one where one of them fails, None and why for that one.
+
+    Args:
+        store: with its data set attached.
+        names: ids of images.
+    """
     try:
-        yield places, store.images([str(name) for name in shown[places]]), ""
+        yield np.arange(len(names)), store.images(names), ""
     except Exception as error:  # noqa: BLE001 - whatever a user's data set raises; it becomes a flag
-        if len(places) == 1:
-            yield places, None, f"{type(error).__name__}: {error}"
+        if len(names) == 1:
+            yield np.arange(1), None, f"{type(error).__name__}: {error}"
             return
-        for place in places:
-            yield from _read(store, np.array([place]), shown)
+        for place, name in enumerate(names):
+            for _, picture, fault in readable(store, [name]):
+                yield np.array([place]), picture, fault
 
 
-def _corners(
-    window: tuple[Layout, Field] | None, position: Int[np.ndarray, " place"] | None, field: Field, count: int
+def _centres(
+    window: tuple[Layout, Field] | None, position: Int[np.ndarray, " place"] | None, count: int
 ) -> Float[np.ndarray, "place 2"]:
-    if window is None or position is None:
-        return np.zeros((count, 2))
+    """Where each position is in the picture; NaN where it is nowhere in it."""
     middle = (np.nan, np.nan)
-    centres = np.array([window[0].centre(int(place)) or middle for place in position]).reshape(count, 2)
-    return windows(centres, field)[0]
+    if window is None or position is None:
+        return np.full((count, 2), np.nan)
+    return np.array([window[0].centre(int(place)) or middle for place in position]).reshape(count, 2)
+
+
+def _resized(pictures: UInt8[np.ndarray, "place rgb y x"], size: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
+    scaled = torch.from_numpy(pictures).float() / 255
+    return as_bytes(
+        torch.nn.functional.interpolate(scaled, size=size, mode="bilinear", antialias=True).numpy()
+    )
 
 
 def made_pictures(pictures: Any, count: int, side: int, *, source: str) -> Filled:  # noqa: ANN401 - as `as_images` takes them
@@ -132,9 +151,11 @@ def made_pictures(pictures: Any, count: int, side: int, *, source: str) -> Fille
         ShapeError: another number of pictures than of cells.
         ImageError: pictures of a wrong range or type.
     """
-    given = pictures if hasattr(pictures, "shape") else np.asarray(pictures)
+    given = pictures.detach().cpu() if hasattr(pictures, "detach") else np.asarray(pictures)
     if len(given) != count:
         raise ShapeError(f"Expected a picture for each of {count} cells, got {len(given)}.")
+    if given.ndim != 4 or given.shape[1] not in (1, 3):
+        raise ImageError(f"Expected pictures (cell, rgb, y, x), got shape {tuple(given.shape)}.")
     batches = [as_images(given[start : start + _BATCH]) for start in range(0, count, _BATCH)]
     parts = [thumbnails(batch, np.zeros((len(batch), 2)), (1.0, 1.0), side) for batch in batches]
     images = np.concatenate(parts) if parts else None
@@ -156,18 +177,22 @@ def called(filler: Any, cells: xr.Dataset, side: int) -> Filled:  # noqa: ANN401
 
 
 def four_in_one(parts: Sequence[Filled]) -> Filled:
-    """2 × 2 pictures a cell, in reading order."""
+    """2 × 2 pictures a cell, in reading order; black where there are fewer.
+
+    Args:
+        parts: of each cell its first picture, its second, and so on, at most four.
+    """
     known = [part.images for part in parts if part.images is not None]
-    if not known:
-        return parts[0]
-    shape = known[0].shape
-    blank = np.zeros(shape, np.uint8)
-    images = [part.images if part.images is not None else blank for part in parts]
-    rows = [np.concatenate(images[place : place + 2], axis=-1) for place in (0, 2)]
-    whole = np.concatenate(rows, axis=-2)
-    halved = as_bytes(
-        torch.nn.functional.interpolate(
-            torch.from_numpy(whole).float() / 255, size=tuple(shape[-2:]), mode="bilinear", antialias=True
-        ).numpy()
+    sources = np.array(
+        [next(filter(None, of_cell), "") for of_cell in zip(*(p.source for p in parts), strict=True)], object
     )
-    return Filled(halved, parts[0].source, parts[0].flag)
+    flags = np.array(
+        ["; ".join(filter(None, of_cell)) for of_cell in zip(*(p.flag for p in parts), strict=True)], object
+    )
+    if not known:
+        return Filled(None, sources, flags)
+    blank = np.zeros(known[0].shape, np.uint8)
+    images = [part.images if part.images is not None else blank for part in parts]
+    images += [blank] * (4 - len(images))
+    rows = [np.concatenate(images[place : place + 2], axis=-1) for place in (0, 2)]
+    return Filled(_resized(np.concatenate(rows, axis=-2), blank.shape[-2:]), sources, flags)

@@ -65,13 +65,17 @@ def region_labels(
         * `precision_random`, `recall_random`: the same of the stratum "random" alone. Where it is drawn from
           what the stratum "top" leaves, nothing in it reaches the default threshold.
 
-        NaN where there is nothing to count. Also `region_of` (cell), −1 outside; and in `attrs` the
-        `threshold` and whether it is `weighted`.
+        NaN where there is nothing to count, and where a stratum stands for items of which none is on the
+        map: the strongest alone do not say what a label misses. Also `region_of` (cell), −1 outside; and in
+        `attrs` the `threshold` and whether it is `weighted`.
 
     Raises:
         MissingInputError: no scores or no labels.
     """
     scores, labels = data["score"].values.astype(np.float64), data["label"].values.astype(str)
+    if by == "word" and "source" in data:  # texts are their own ids
+        is_text = data["source"].values.astype(str) == "text"
+        labels = np.where(is_text & (labels == ""), data["id"].values.astype(str), labels)
     known = np.isfinite(scores)
     if not known.any() or not (labels != "").any():
         lacking = "labels" if known.any() else "scores"
@@ -81,7 +85,7 @@ def region_labels(
     high = known & (scores >= limit)
     region = _regions(data, high)
     terms = _Terms.of(labels, by)
-    count = _Count(known, strata, _populations(data, strata[known]))
+    count = _Count(known, strata, _populations(data))
     rows = [_measured(terms, region == index, high, count) for index in range(region.max(initial=-1) + 1)]
     for index, row in enumerate(rows):
         row["label"] = (names or {}).get(row["label"], row["label"])
@@ -144,6 +148,8 @@ class _Count:
         for stratum, population in self.populations.items():
             own = self.known & (self.strata == stratum)
             there = int(own.sum())
+            if not there:  # nothing is known of the items that it stands for
+                return _NOWHERE, 0
             hit += population * _bounds(wilson_interval(int((own & among & hits).sum()), there))
             miss += population * _bounds(wilson_interval(int((own & among & ~hits).sum()), there))
             counted += int((own & among).sum())
@@ -206,14 +212,14 @@ def _threshold(scores: Float64[np.ndarray, " item"], strata: np.ndarray) -> floa
     return max(limit, float(beyond.min())) if len(beyond) else limit
 
 
-def _populations(data: xr.Dataset, strata: np.ndarray) -> dict[str, int]:
+def _populations(data: xr.Dataset) -> dict[str, int]:
     """How many items of the data set each stratum of the map stands for, as far as it is known."""
     parameters = data.attrs.get("parameters", {})
     given = json.loads(parameters) if isinstance(parameters, str) else parameters
     sizes = given.get("strata") if isinstance(given, Mapping) else None
     if not isinstance(sizes, Mapping):
         return {}
-    return {str(name): int(size) for name, size in sizes.items() if int(size) > 0 and (strata == name).any()}
+    return {str(name): int(size) for name, size in sizes.items() if int(size) > 0}
 
 
 def _regions(data: xr.Dataset, high: Bool[np.ndarray, " item"]) -> Int64[np.ndarray, " item"]:

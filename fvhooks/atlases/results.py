@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -95,17 +95,22 @@ class Atlas(Result):
         return verify(self, hooked, store)
 
     def regions(
-        self, names: Mapping[str, str] | None = None, *, threshold: float | None = None
+        self,
+        names: Mapping[str, str] | None = None,
+        *,
+        threshold: float | None = None,
+        by: Literal["label", "word"] = "label",
     ) -> xr.Dataset:
         """Labels of regions that activate, with precision and recall: `fvhooks.atlases.region_labels`.
 
         Args:
             names: what to call labels.
             threshold: the score that counts as activating.
+            by: "label" for classes, "word" for the words of labels, or of texts.
         """
         from fvhooks.atlases.regions import region_labels  # noqa: PLC0415 - it works on maps
 
-        return region_labels(self.data, names, threshold=threshold)
+        return region_labels(self.data, names, threshold=threshold, by=by)
 
     def cells(self, ids: Sequence[str]) -> xr.Dataset:
         """What is known of some items, in their order.

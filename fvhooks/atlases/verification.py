@@ -14,7 +14,7 @@ from fvhooks.relevance.inputs import batches
 from fvhooks.store.reading import Store
 
 TOLERANCE = 1e-4
-"""How far a value may be from the stated one, of the larger of 1 and that."""
+"""How far a value may be from the stated one, of the strongest that the map states of the unit."""
 
 _BATCH = 32
 
@@ -35,7 +35,7 @@ def verify(amap: Atlas, hooked: HookedModel, store: Store) -> xr.Dataset:
         cells without a real image are left out. All hold where `bool(checked["holds"].all())`.
 
     Raises:
-        MissingInputError: a map that states no activations.
+        MissingInputError: a map that states no activations, or shows no real images.
     """
     data = amap.data
     if "activation" not in data:
@@ -45,10 +45,14 @@ def verify(amap: Atlas, hooked: HookedModel, store: Store) -> xr.Dataset:
         )
     store.require(hooked, [str(data.attrs["layer"])])
     cells, tops = _shown(data)
+    if not len(cells):
+        raise MissingInputError("This map shows no real images: there is nothing to compute again.")
     found = _computed(data, hooked, store, cells, tops)
     stated = _pick(data, "activation", cells, tops).astype(np.float64)
     difference = np.abs(found - stated)
-    holds = difference <= TOLERANCE * np.maximum(1, np.abs(stated))
+    # of units each states its strongest alone; around one unit there are silent images beside the strongest
+    scale = np.abs(stated) if data.attrs["form"] == "layer" else np.abs(stated).max()
+    holds = difference <= TOLERANCE * scale
     values = {"stated": stated, "found": found, "difference": difference, "holds": holds, "top": tops}
     ids = data["id"].values[cells]
     arrays = {name: ("cell", values_of) for name, values_of in values.items()}
@@ -102,7 +106,7 @@ def _computed(
                 continue
             own = values[channel[place]]
             found[place] = float(own.max())
-            if position is not None and own[position[place]] < own.max() - TOLERANCE * max(1, abs(own.max())):
+            if position is not None and own[position[place]] < own.max() - TOLERANCE * abs(own.max()):
                 found[place] = float(own[position[place]])  # what the crop shows is not what fires most
     return found
 

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import Dataset
 
 import fvhooks as fv
 from fvhooks.atlases import verify
+from fvhooks.atlases.pictures import real_pictures
 from fvhooks.atlases.results import SOURCES, STAGES
-from fvhooks.errors import LayerNotFoundError, MissingInputError, NonFiniteError, ShapeError
+from fvhooks.errors import ImageError, LayerNotFoundError, MissingInputError, NonFiniteError, ShapeError
 
 UNIT = fv.Unit("3", 2)
 
@@ -89,6 +91,15 @@ class TestAroundUnit:
         assert features[0] > features[1]
         assert scores[1] > 0.5 > scores[0]
 
+    def test_a_disc_of_a_layout_without_chance_is_stable(self, made) -> None:
+        data = made(unit=UNIT, layout="scaled", radial=True, top=20, shape=(8, 8)).data
+        assert np.allclose(data["stability"], 1 - data["k"] / 39)
+
+    def test_without_the_other_strata_no_recall_is_claimed(self, made) -> None:
+        alone = made(unit=UNIT, layout="scaled", top=30, random=0, negatives=0).regions()
+        assert np.isnan(alone["recall"]).all()
+        assert np.isfinite(made(unit=UNIT, layout="scaled", top=30).regions()["recall"][0]).all()
+
     def test_a_direction_is_scored_by_its_mean(self, made, store, hooked) -> None:
         vector = np.arange(8, dtype=np.float32) - 3
         amap = made(unit=fv.Direction("3", vector, "slope"), layout="scaled", top=10)
@@ -132,15 +143,52 @@ class TestOfLayer:
             rel=1e-4,
         )
 
-    @pytest.mark.parametrize("by", ["weights", "images"])
-    def test_other_ways_to_compare_units(self, made, hooked, by) -> None:
-        amap = made(layer="2" if by == "weights" else "3", by=by) if by == "images" else None
-        if amap is None:
-            with pytest.raises(MissingInputError, match="no row of weights"):
-                made(layer="3", by=by)
-            return
+    def test_units_by_the_embedding_of_their_top_images(self, made) -> None:
+        for options in ({"by": "images"}, {"embedding": lambda images: images.mean((2, 3))}):
+            amap = made(layer="3", **options)
+            well_formed(amap)
+            assert amap.data.attrs["parameters"]["by"] == "images"
+
+    def test_units_by_their_weights_which_stay_as_they_are(self, tmp_path, data) -> None:
+        class Fused(nn.Conv2d):
+            def forward(self, x):
+                return super().forward(x).relu()
+
+        torch.manual_seed(0)
+        net = nn.Sequential(Fused(3, 9, 3), nn.Flatten(), nn.Linear(900, 3))
+        with torch.no_grad():
+            net[0].bias[4] = -100.0
+        before = net[0].weight.detach().clone()
+        hooked = fv.attach(net.eval(), mean=[0.5] * 3, std=[0.25] * 3, input_shape=(3, 12, 12))
+        store = fv.collect(hooked, data, tmp_path / "s", layers=["0"], show_progress=False)
+        amap = fv.atlas(store, layer="0", by="weights", hooked=hooked, layout="pca")
+        assert amap.data["in_strip"].values.tolist() == [place == 4 for place in range(9)]
+        assert torch.equal(net[0].weight, before)
+        rows = before.flatten(1).numpy()
+        likeness = rows @ rows[0] / np.linalg.norm(rows, axis=1)
+        assert int(amap.data["neighbours"][0, 0]) == max(
+            set(range(1, 9)) - {4}, key=lambda unit: likeness[unit]
+        )
+
+    def test_a_map_whose_units_all_never_fire_is_a_strip(self, tmp_path, data) -> None:
+        net = nn.Sequential(nn.Conv2d(3, 9, 3), nn.ReLU(), nn.Flatten(), nn.Linear(900, 3))
+        with torch.no_grad():
+            net[0].bias[:] = -100.0
+        hooked = fv.attach(net.eval(), mean=[0.5] * 3, std=[0.25] * 3, input_shape=(3, 12, 12))
+        store = fv.collect(hooked, data, tmp_path / "s", layers=["1"], show_progress=False)
+        amap = fv.atlas(store, layer="1", layout="pca", cells=lambda cells: np.zeros((9, 3, 8, 8), np.uint8))
         well_formed(amap)
-        assert amap.data.attrs["parameters"]["by"] == by
+        assert amap.data["in_strip"].all()
+        assert amap.to_html(tmp_path / "a.html").stat().st_size > 1000
+
+    @pytest.mark.parametrize("count", [1, 2, 3])
+    def test_four_images_a_cell_where_there_are_fewer(self, hooked, data, tmp_path, count) -> None:
+        few = torch.utils.data.Subset(data, range(count))
+        store = fv.collect(hooked, few, tmp_path / "s", layers=["3"], show_progress=False)
+        amap = fv.atlas(store, layer="3", cells="four", hooked=hooked, layout="pca")
+        shown = int((amap.data["source"] == "crop").sum())
+        assert shown == int((~amap.data["in_strip"]).sum()) > 0
+        assert verify(amap, hooked, store)["holds"].all()
 
     def test_four_images_a_cell_all_hold(self, made, store, hooked) -> None:
         amap = made(layer="3", cells="four")
@@ -219,6 +267,14 @@ class TestOfGivenItems:
         assert set(amap.data["source"].values.tolist()) == {"text"}
         assert amap.ids[60] == "text 0 (2)"
 
+    def test_tensors_and_arrays_of_words_are_read_as_such(self) -> None:
+        words = np.array(["b", "a", "b"])
+        amap = fv.atlas(
+            features=torch.eye(3), items=words, labels=torch.arange(3) % 2, names={1: "one"}, layout="pca"
+        )
+        assert amap.ids == ["b", "a", "b (2)"]
+        assert amap.data["label"].values.tolist() == ["0", "one", "0"]
+
     def test_images(self, correlated) -> None:
         pictures = np.zeros((100, 3, 16, 16), np.uint8)
         pictures[3] = 255
@@ -287,6 +343,10 @@ def test_wrong_input_is_said(options, error, words) -> None:
         ({"unit": fv.Unit("3", 1, position=(0, 0))}, MissingInputError, "keeps the peak of each channel"),
         ({"unit": fv.Direction("3", np.ones(3), "d")}, ShapeError, "each of the 8 channels"),
         ({"layer": "7"}, LayerNotFoundError, "7"),
+        ({"layer": "3", "by": "weights"}, MissingInputError, "no row of weights"),
+        ({"layer": "3", "ids": ["0"]}, MissingInputError, "this is a map of units"),
+        ({"images": True, "shape": 5}, ShapeError, r"\(rows, columns\).*got 5"),
+        ({"images": True, "cells": lambda cells: np.zeros((120, 8, 8, 3))}, ImageError, "cell, rgb, y, x"),
         ({"layer": "3", "unit": fv.Unit("3", 1)}, MissingInputError, "one kind of map"),
         ({"activations": True}, MissingInputError, "whose sampled activations"),
         ({"images": True, "ids": ["nobody"]}, MissingInputError, "no image 'nobody'"),
@@ -328,3 +388,15 @@ def test_a_store_without_its_data_set_has_a_map_without_pictures(store) -> None:
     assert "image" not in fv.atlas(bare, images=True, layout="pca").data
     with pytest.raises(MissingInputError, match="none is attached"):
         fv.atlas(bare, images=True, layout="pca", cells="images")
+
+
+def test_a_token_that_is_nowhere_in_the_picture_shows_all_of_it(store) -> None:
+    shown = np.array([str(name) for name in store.images_table["id"].values[:3]], dtype=object)
+    layout = fv.Layout("tokens", 8, (2, 2), 1)
+    position = np.array([0, 1, 4])  # CLS, the first patch, the last
+    filled = real_pictures(store, shown, position, window=(layout, (0.5, 0.5)), side=64)
+    assert filled.source.tolist() == ["data", "crop", "crop"]
+    pictures = (store.images(shown).numpy() * 255).round().astype(np.uint8)
+    assert np.array_equal(filled.images[1], pictures[1][:, :6, :6])
+    assert np.array_equal(filled.images[2], pictures[2][:, 6:, 6:])
+    assert abs(float(filled.images[0].mean()) - float(pictures[0].mean())) < 2  # all of it, made smaller

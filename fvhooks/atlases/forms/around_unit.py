@@ -14,7 +14,7 @@ from fvhooks.errors import MissingInputError, ShapeError
 from fvhooks.store.reading import Store
 from fvhooks.units import Direction, Unit
 
-TOP, WEIGHT = 250, 0.25
+TOP, WEIGHT, MIXED = 250, 0.25, 5_000
 
 
 def around_unit(store: Store, unit: Unit | Direction, options: AtlasOptions) -> Items:
@@ -39,6 +39,10 @@ def around_unit(store: Store, unit: Unit | Direction, options: AtlasOptions) -> 
         )
     strata = _strata(store, scores, usable, options)
     rows = strata.rows
+    if len(rows) > MIXED:
+        raise MissingInputError(
+            f"Up to {MIXED} images can lie around a unit, got {len(rows)}: pass a smaller top=."
+        )
     features = image_features(store, rows, options.get("embedding"), unit.layer)
     weight = options.get("weight", WEIGHT)
     table = store.images_table

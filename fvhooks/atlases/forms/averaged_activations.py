@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from fvhooks.atlases.embeddings import chosen_rows
-from fvhooks.atlases.flags import against_natural
+from fvhooks.atlases.flags import RARE, against_natural, joined
 from fvhooks.atlases.items import Items, histogram_of, label_texts
 from fvhooks.atlases.laying import Places, chosen_layout, points_of
 from fvhooks.atlases.layouts import shape_into_square
 from fvhooks.atlases.options import AtlasOptions
-from fvhooks.atlases.pictures import Filled, made_pictures, side_of
+from fvhooks.atlases.pictures import Filled, made_pictures, readable, side_of
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance.inputs import batches
@@ -160,9 +160,14 @@ def _natural_peaks(
     along, layout = torch.from_numpy(vectors).float(), store.layout(layer)
     parts = []
     for batch in batches(len(names), _BATCH):
-        with torch.no_grad():
-            read = layout.to_channels(hooked.read(store.images(names[batch]), [layer])[layer]).float().cpu()
-        parts.append(torch.einsum("icp,dc->idp", read, along).amax(-1).numpy())
+        for _, pictures, _ in readable(store, names[batch]):
+            if pictures is None:
+                continue
+            with torch.no_grad():
+                read = layout.to_channels(hooked.read(pictures, [layer])[layer]).float().cpu()
+            parts.append(torch.einsum("icp,dc->idp", read, along).amax(-1).numpy())
+    if not parts:
+        raise MissingInputError("None of the store's images can be read, to hold pictures against.")
     return np.concatenate(parts)
 
 
@@ -223,6 +228,7 @@ def inverted(averages: Averages, store: Store, options: AtlasOptions) -> Filled:
     lengths = np.linalg.norm(items.features, axis=1, keepdims=True)
     vectors = items.features / np.maximum(lengths, 1e-12)
     directions = [Direction(layer, vector, name=f"cell {place}") for place, vector in enumerate(vectors)]
+    natural = _natural_peaks(hooked, store, layer, vectors)
     vis = visualize(
         hooked,
         directions,
@@ -236,8 +242,8 @@ def inverted(averages: Averages, store: Store, options: AtlasOptions) -> Filled:
     at = np.array([place.get(direction.id, -1) for direction in directions])
     pictures = vis.images.transpose("unit", "seed", "rgb", "y", "x").isel(seed=0).fillna(0).values
     made = made_pictures(pictures[at], len(at), side_of(len(at), options.get("side")), source="synthetic")
-    natural = _natural_peaks(hooked, store, layer, vectors)
     activation = vis.data["activation"].transpose("unit", "seed").values[at, 0]
-    flags = against_natural(activation, np.quantile(natural, 0.99, axis=0), natural.max(0))
+    flags = against_natural(activation, np.quantile(natural, RARE, axis=0), natural.max(0))
+    flags = joined(flags, vis.data["flag"].transpose("unit", "seed").values[at, 0])
     sources = np.where(at >= 0, "synthetic", "").astype(object)
     return Filled(made.images, sources, flags)

@@ -1,6 +1,6 @@
 """Items that a user brings: any inputs with a vector each, texts too."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,10 @@ def given_items(features: Any, options: AtlasOptions) -> Items:  # noqa: ANN401 
     count = len(vectors)
     scores = _scores(options.get("scores"), count)
     items = options.get("items")
-    texts = items if is_texts(items) else None
+    texts = as_texts(items)
     labels = _listed(options.get("labels"), count, "labels")
     ids = _listed(options.get("ids"), count, "ids")
-    names = [str(name) for name in ids] if ids is not None else _names(texts, count)
+    names = _labels(ids, {}) if ids is not None else _names(texts, count)
     if texts is not None:
         _listed(texts, count, "items")
     about: dict[str, Any] = {"title": options.get("title", "Items")}
@@ -45,7 +45,7 @@ def given_items(features: Any, options: AtlasOptions) -> Items:  # noqa: ANN401 
                 f"Scores can count in the distance of up to {_MIXED} items, got {count}: leave weight out."
             )
         distances = mixed_distances(vectors, scores, weight)
-    said = [""] * count if labels is None else [str(label) for label in labels]
+    said = [""] * count if labels is None else _labels(labels, options.get("names", {}))
     columns = {"label": np.array(said, dtype=object), "index": np.arange(count)}
     extras = {} if scores is None else histogram_of(scores)
     return Items(
@@ -60,22 +60,31 @@ def given_items(features: Any, options: AtlasOptions) -> Items:  # noqa: ANN401 
     )
 
 
-def is_texts(items: Any) -> bool:  # noqa: ANN401 - whatever a user passes
-    """Whether items are texts."""
-    listed = isinstance(items, Sequence) and not isinstance(items, str)
-    return listed and len(items) > 0 and all(isinstance(item, str) for item in items)
+def as_texts(items: Any) -> list[str] | None:  # noqa: ANN401 - whatever a user passes
+    """Items as texts, where they are texts: a list, an array or a column of them."""
+    if items is None or isinstance(items, str) or hasattr(items, "detach") or not len(items):
+        return None
+    listed = list(items)
+    return [str(item) for item in listed] if all(isinstance(item, str) for item in listed) else None
 
 
 def _names(texts: Sequence[str] | None, count: int) -> list[str]:
-    """A text is its own name, numbered from its second time on."""
+    """A text is its own name, numbered where that is taken."""
     if texts is None:
         return [str(number) for number in range(count)]
-    seen: dict[str, int] = {}
-    names = []
+    names: dict[str, None] = {}
     for text in texts:
-        seen[text] = seen.get(text, 0) + 1
-        names.append(text if seen[text] == 1 else f"{text} ({seen[text]})")
-    return names
+        name, number = text, 2
+        while name in names:
+            name, number = f"{text} ({number})", number + 1
+        names[name] = None
+    return list(names)
+
+
+def _labels(labels: Any, names: Mapping[int, str]) -> list[str]:  # noqa: ANN401
+    """Labels as words; whole numbers by their names."""
+    plain = labels.detach().cpu().numpy() if hasattr(labels, "detach") else np.asarray(labels)
+    return [str(names.get(label, label)) for label in plain.tolist()]
 
 
 def _scores(scores: Any, count: int) -> Float[np.ndarray, " item"] | None:  # noqa: ANN401

@@ -33,20 +33,24 @@ def units_of_layer(store: Store, layer: str, options: AtlasOptions) -> Items:
         LayerNotFoundError: a layer that the store does not have.
         MissingInputError: a way to compare units that needs what is not there.
     """
+    if options.get("ids") is not None:
+        raise MissingInputError("ids choose images, and this is a map of units; split= limits its images.")
     channels = store.layout(layer).channels
     dead = np.zeros(channels, dtype=bool)
     dead[[unit.channel for unit in store.dead_units(layer)]] = True
     if store.is_signed(layer):  # a unit below zero everywhere may well answer to something
         dead[:] = False
     labelled = bool((store.labels >= 0).any())
-    by = options.get("by", "classes" if labelled and store.keeps_all else "images")
+    usual = "classes" if labelled and store.keeps_all and options.get("embedding") is None else "images"
+    by = options.get("by", usual)
     features = _BY[by](store, layer, options)
     features[dead] = 0.0
     count = 4 if options.get("cells") == "four" else 1
     tops = store.top_of_layer(layer, k=count, split=options.get("split"))[
         ["id", "value", "position"]
     ].compute()
-    means = np.asarray(store.class_means(layer).values) if labelled and store.keeps_all else None
+    split = options.get("split")
+    means = np.asarray(store.class_means(layer, split=split).values) if labelled and store.keeps_all else None
     active = np.asarray(store[layer]["active_fraction"].values, dtype=np.float32)
     scores = active if means is None else selectivity(means, signed=store.is_signed(layer))
     labels = np.full(channels, -1) if means is None else _best_label(store, means, dead)
@@ -111,13 +115,13 @@ def _best_label(
     return np.where(dead, -1, best)
 
 
-def _by_classes(store: Store, layer: str, options: AtlasOptions) -> Features:  # noqa: ARG001 - as the others
+def _by_classes(store: Store, layer: str, options: AtlasOptions) -> Features:
     if not (store.labels >= 0).any():
         raise MissingInputError(
             "The images of the store have no labels, so units cannot be told apart by what classes do to "
             "them. Pass by='images' or by='weights'."
         )
-    means = np.asarray(store.class_means(layer).values, dtype=np.float32)
+    means = np.asarray(store.class_means(layer, split=options.get("split")).values, dtype=np.float32)
     return means[np.isfinite(means).all(axis=1)].T.copy()
 
 
