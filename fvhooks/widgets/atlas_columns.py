@@ -52,7 +52,7 @@ def columns_of(atlas: Atlas, packer: Packer) -> dict[str, Column]:
 
 
 def more_of(atlas: Atlas, packer: Packer) -> dict[str, Column]:
-    """Neighbours of each item, and its own histogram where each has one."""
+    """Neighbours of each item, and where each is a unit with peaks of its own, how these spread."""
     data, made = atlas.data, dict[str, Column]()
     if "neighbours" in data:
         near = data["neighbours"].transpose("cell", "neighbour").values
@@ -60,10 +60,16 @@ def more_of(atlas: Atlas, packer: Packer) -> dict[str, Column]:
         made["neighbours"] = _packed(
             packer, "<u2" if small else "<i4", np.where(near < 0, NOWHERE if small else -1, near)
         )
-    if "histogram" in data and "cell" in data["histogram"].dims:
-        counts = data["histogram"].transpose("cell", ...).values
-        made["histogram"] = _packed(packer, "<u4", counts)
+    if has_peaks(data):
+        made["histogram"] = _packed(packer, "<u4", data["histogram"].transpose("cell", "bin").values)
+        for name in ("lowest", "highest", "activation"):
+            made[name] = _packed(packer, "<f4", numbers(data, name))
     return made
+
+
+def has_peaks(data: xr.Dataset) -> bool:
+    """Whether each cell is a unit with a histogram of its own peaks, and their ends are known."""
+    return {"histogram", "lowest", "highest"} <= set(data) and "cell" in data["histogram"].dims
 
 
 def texts(data: xr.Dataset, name: str) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from fvhooks.atlases.results import SOURCES, STAGES, Atlas
-from fvhooks.widgets.atlas_columns import numbers, plain, strata_of, strip_of, texts
+from fvhooks.widgets.atlas_columns import has_peaks, numbers, plain, strata_of, strip_of, texts
 from fvhooks.widgets.charts import number, ticks
 from fvhooks.widgets.encodings import LOSSLESS_SIDE
 
@@ -94,11 +94,13 @@ def told(atlas: Atlas) -> list[tuple[str, str]]:
     rows, columns = atlas.grid
     pairs = [("items", f"{len(atlas.ids):,}"), ("grid", f"{rows} × {columns}")]
     pairs += [("map of", _FORMS.get(str(attrs["form"]), str(attrs["form"])))] if attrs.get("form") else []
-    pairs += [(name, plain(attrs[name])) for name in ("layer", "unit", "seed") if _said(attrs.get(name))]
+    named = ("layer", "unit", "score", "seed")
+    pairs += [(name, plain(attrs[name])) for name in named if _said(attrs.get(name))]
     for name, unit in (("displacement", " cells"), ("trust", "")):
         values = numbers(data, name)
         values = values[np.isfinite(values)]
         pairs += [(f"mean {_MEANS[name]}", f"{number(float(values.mean()))}{unit}")] if len(values) else []
+    pairs += _run_again(attrs)
     made = attrs.get("parameters")
     if isinstance(made, dict):
         pairs += [(str(name).replace("_", " "), plain(value)) for name, value in made.items() if _said(value)]
@@ -140,12 +142,21 @@ def _said(value: object) -> bool:
     return value is not None and not isinstance(value, dict) and str(value) != ""
 
 
+def _run_again(attrs: dict[str, Any]) -> list[tuple[str, str]]:
+    """How many images activate units as the map says, and how far the worst is off, where checked."""
+    pairs = [("images run again", f"{int(attrs['verified']):,} as stated")] if "verified" in attrs else []
+    largest = float(attrs.get("largest_difference", np.nan))
+    return pairs + ([("largest difference", number(largest))] if np.isfinite(largest) else [])
+
+
 def _histogram(data: xr.Dataset) -> dict[str, Any] | None:
-    """The edges of bins with round numbers between them, and the counts where all cells share them."""
-    if "histogram" not in data or "edges" not in data:
+    """All scores in bins with round numbers between; of units how many bins the peaks of each are in."""
+    if has_peaks(data):
+        return {"kind": "peaks", "bins": data.sizes["bin"]}
+    if "histogram" not in data or "edges" not in data or "cell" in data["histogram"].dims:
         return None
     edges = np.asarray(data["edges"].values, float)
     low, high = float(edges[0]), float(edges[-1])
     marks = [(round((at - low) / ((high - low) or 1), 5), number(at)) for at in ticks(low, high)]
-    shared = data["histogram"].values.tolist() if "cell" not in data["histogram"].dims else None
-    return {"edges": edges.tolist(), "ticks": marks, "shared": shared}
+    counts = data["histogram"].values.tolist()
+    return {"kind": "scores", "edges": edges.tolist(), "ticks": marks, "counts": counts}

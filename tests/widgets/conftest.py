@@ -102,8 +102,32 @@ def colour_of(item: int) -> tuple[int, int, int]:
     return (item % 10) * 24 + 12, (item // 10 % 10) * 24 + 12, (item // 100 % 10) * 24 + 12
 
 
+SCORES = {"histogram": ("bin", np.array([4, 7, 2, 1])), "edges": ("edge", np.linspace(0, 1, 5))}
+OF_UNITS = {"form": "layer", "score": "selectivity for one label", "verified": 5, "largest_difference": 2e-7}
+
+
+def peaks_of(n: int, held: int) -> dict[str, Any]:
+    """Peaks of `n` units: of unit u from u − 2 to 3 u + 2; from `held` on they never fire."""
+    order = np.arange(n)
+    fires = order < held
+    low, high = np.where(fires, order - 2.0, 0), np.where(fires, 3 * order + 2.0, 0)
+    return {
+        "histogram": (("cell", "bin"), np.where(fires[:, None], order[:, None] + [0, 3, 2, 1], [9, 0, 0, 0])),
+        "lowest": ("cell", low),
+        "highest": ("cell", high),
+        "activation": ("cell", low + 0.75 * (high - low)),  # as where it is of one split only
+    }
+
+
 def make_atlas(
-    n: int, *, images: int = 16, strip: int = 0, labels: bool = True, seed: int = 0, **changes: Any
+    n: int,
+    *,
+    images: int = 16,
+    strip: int = 0,
+    labels: bool = True,
+    units: bool = False,
+    seed: int = 0,
+    **changes: Any,
 ) -> Atlas:
     """A map of `n` items in reading order; `strip` of them, the last, lie below the grid.
 
@@ -112,6 +136,7 @@ def make_atlas(
         images: side of their plain pictures; 0 for none.
         strip: how many never fire.
         labels: whether there are classes and strata.
+        units: whether the items are units of a layer, each with peaks of its own, not images around a unit.
         seed: of places and scores.
         changes: variables in place of those made here.
     """
@@ -148,8 +173,7 @@ def make_atlas(
     } | changes
     made: dict[str, Any] = {name: ("cell", values) for name, values in data.items()}
     made["neighbours"] = (("cell", "neighbour"), near.reshape(n, NEAR))
-    made["histogram"] = ("bin", np.array([4, 7, 2, 1]))
-    made["edges"] = ("edge", np.linspace(0, 1, 5))
+    made |= peaks_of(n, held) if units else SCORES
     made["gain"] = (("stage", "k"), np.array([[0.3, 0.4], [0.2, 0.3], [0.0, -0.01]]))
     made["stability"] = ("k", np.array([0.25, 0.35]))
     if images:
@@ -167,6 +191,7 @@ def make_atlas(
         "layer": "layer3",
         "unit": "layer3:5",
     }
+    attrs |= OF_UNITS if units else {}
     attrs |= {"seed": seed, "parameters": {"layout": "pca", "lambda": 0.25}}
     coords = {"id": ("cell", np.array(ids, dtype=object)), "stage": list(STAGES), "k": [10, 20]}
     return Atlas(xr.Dataset(made, coords=coords, attrs=attrs))

@@ -193,14 +193,41 @@ def test_ids_and_classes_stay_text(make_atlas: Make, tmp_path: Path) -> None:
         assert "<img src=x" not in text
 
 
-def test_a_histogram_may_be_of_each_cell(make_atlas: Make) -> None:
+def test_scores_have_one_histogram_for_all_cells(make_atlas: Make) -> None:
     atlas = make_atlas(6)
-    counts = np.arange(24).reshape(6, 4)
-    atlas = Atlas(atlas.data.assign(histogram=(("cell", "bin"), counts)))
-    assert facts_of(atlas)["histogram"]["shared"] is None
-    packer = Packer()
+    found = facts_of(atlas)["histogram"]
+    assert (found["kind"], found["counts"]) == ("scores", [4, 7, 2, 1])
+    assert found["edges"] == [0, 0.25, 0.5, 0.75, 1]
+    assert set(more_of(atlas, Packer())) == {"neighbours"}
+
+
+def test_units_have_histograms_of_their_own_peaks(make_atlas: Make) -> None:
+    atlas, packer = make_atlas(6, strip=1, units=True), Packer()
+    assert facts_of(atlas)["histogram"] == {"kind": "peaks", "bins": 4}
     columns = more_of(atlas, packer)
-    assert read(packer.packed, columns["histogram"]).tolist() == counts.ravel().tolist()
+    for name in ("histogram", "lowest", "highest", "activation"):
+        assert read(packer.packed, columns[name]).tolist() == atlas.data[name].values.ravel().tolist()
+
+
+@pytest.mark.parametrize("gone", [["histogram"], ["lowest"], ["highest"], ["histogram", "lowest", "highest"]])
+def test_units_without_their_peaks_have_no_histogram(make_atlas: Make, gone: list[str]) -> None:
+    atlas = Atlas(make_atlas(6, units=True).data.drop_vars(gone))
+    assert facts_of(atlas)["histogram"] is None
+    assert set(more_of(atlas, Packer())) == {"neighbours"}
+
+
+def test_peaks_without_the_strongest_have_no_mark(make_atlas: Make) -> None:
+    atlas, packer = Atlas(make_atlas(6, units=True).data.drop_vars("activation")), Packer()
+    assert np.isnan(read(packer.packed, more_of(atlas, packer)["activation"])).all()
+
+
+def test_facts_tell_what_scores_mean_and_which_images_were_run_again(make_atlas: Make) -> None:
+    told = dict(facts_of(make_atlas(6, units=True))["told"])
+    assert told["score"] == "selectivity for one label"
+    assert told["images run again"] == "5 as stated"
+    assert told["largest difference"] == "2e−07"
+    others = dict(facts_of(make_atlas(6))["told"])
+    assert not {"score", "images run again", "largest difference"} & set(others)
 
 
 def test_a_map_is_the_same_after_saving(make_atlas: Make, tmp_path: Path) -> None:

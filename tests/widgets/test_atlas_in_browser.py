@@ -286,6 +286,38 @@ def test_marks_and_empty_cells_are_seen_and_counted(opened: Any, make_atlas: Mak
     assert "below the 99th percentile" in told
 
 
+def test_the_card_of_a_unit_draws_its_own_peaks(opened: Any, make_atlas: Make) -> None:
+    page = opened(make_atlas(90, strip=5, units=True))
+    panel = page.locator(".fvh-panel")
+    assert hover(page, 0, 2) == "item0002"  # its peaks lie between 0 and 8
+    heads = panel.locator("h4").all_inner_texts()
+    assert "Peaks of real images" in heads
+    assert "Scores" not in heads
+    drawn = panel.locator(".fvh-histogram")
+    assert drawn.get_attribute("aria-label") == "Peaks of real images from 0 to 8; the strongest 6"
+    assert drawn.locator(".fvh-own").get_attribute("data-at") == "0.75"
+    assert drawn.locator(".fvh-mark-label").text_content() == "6"
+    assert drawn.locator(".fvh-tick").all_text_contents() == ["0", "2", "4", "6", "8"]
+    tall = drawn.locator(".fvh-bar").evaluate_all("(all) => all.map((one) => one.height.baseVal.value)")
+    assert [5 * one / max(tall) for one in tall] == pytest.approx([2, 5, 4, 3])
+    assert hover(page, 0, 7) == "item0007"
+    assert drawn.get_attribute("aria-label") == "Peaks of real images from 5 to 23; the strongest 18.5"
+    assert hover(page, 10, 2) == "item0087"  # never fires
+    assert "All at 0." in panel.inner_text()
+    assert drawn.count() == 0
+    told = page.locator(".fvh-told").first.inner_text()
+    assert "score selectivity for one label" in told
+    assert "images run again 5 as stated" in told
+
+
+def test_the_card_of_a_unit_whose_peaks_were_not_kept_draws_none(opened: Any, make_atlas: Make) -> None:
+    data = make_atlas(90, units=True).data.drop_vars(["histogram", "lowest", "highest"])
+    page = opened(Atlas(data))
+    assert hover(page, 0, 2) == "item0002"
+    assert page.locator(".fvh-panel h4").all_inner_texts() == ["Nearest in feature space"]
+    assert page.locator(".fvh-panel .fvh-histogram").count() == 0
+
+
 @pytest.mark.parametrize("images", [0, 16])
 @pytest.mark.parametrize("n", [0, 1])
 def test_maps_of_no_item_and_of_one(opened: Any, make_atlas: Make, n: int, images: int) -> None:

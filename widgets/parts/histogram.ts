@@ -9,6 +9,18 @@ export function across(fraction: number): number {
   return PLOT.left + fraction * (PLOT.right - PLOT.left);
 }
 
+const STEPS = [1, 2, 2.5, 5, 10];
+
+/** Round numbers between two ends. */
+export function ticks(low: number, high: number, about = 5): number[] {
+  if (!(high > low)) return [low];
+  const raw = (high - low) / about;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = power * (STEPS.find((one) => one * power >= raw * (1 - 1e-9)) ?? 10);
+  const [first, last] = [Math.ceil(low / step - 1e-9), Math.floor(high / step + 1e-9)];
+  return Array.from({ length: last - first + 1 }, (_, at) => Number(((first + at) * step).toFixed(12)));
+}
+
 function bar([left, width, height]: [number, number, number]): SVGElement {
   const tall = height > 0 ? Math.max(1, height * (PLOT.bottom - PLOT.top)) : 0;
   const wide = Math.max(0.5, width * (PLOT.right - PLOT.left) - 0.75);

@@ -1,30 +1,33 @@
 import { expect, test } from "vitest";
 
 import { zoomed } from "../parts/camera";
+import { ticks } from "../parts/histogram";
 import { Buckets } from "../parts/atlas/buckets";
 import { wrapped } from "../parts/atlas/cells";
-import type { AtlasFacts, Columns } from "../parts/atlas/facts";
+import type { AtlasFacts, Columns, HistogramFacts } from "../parts/atlas/facts";
 import { Items } from "../parts/atlas/items";
 import { cellAfter, rectangle } from "../parts/atlas/keyboard";
 import { around, inside } from "../parts/atlas/lasso";
 import { Lru } from "../parts/atlas/lru";
 import { overlayOf, rampAt, said } from "../parts/atlas/scales";
 import { Search } from "../parts/atlas/search";
+import { ofPeaks, ofScores, spread } from "../parts/atlas/spread";
 import { byScore, csvOf } from "../parts/atlas/table";
 import { cellAt, centreOf, fitted, inView, levelFor, tilesOf } from "../parts/atlas/zoom";
 
 const SCORES = [0.5, NaN, 2, 0.5, 1];
 
 /** Five items on a grid of 2 × 3, whose last cell is empty: a b c / d e. */
-function made(): Items {
+function made(histogram: HistogramFacts | null = null): Items {
   const parts: number[] = [];
   const columns: Columns = {};
-  const add = (name: string, kind: "<u1" | "<u2" | "<i4" | "<f4", values: number[]): void => {
-    const size = { "<u1": 1, "<u2": 2, "<i4": 4, "<f4": 4 }[kind];
+  const add = (name: string, kind: "<u1" | "<u2" | "<u4" | "<i4" | "<f4", values: number[]): void => {
+    const size = { "<u1": 1, "<u2": 2, "<u4": 4, "<i4": 4, "<f4": 4 }[kind];
     const view = new DataView(new ArrayBuffer(size * values.length));
     values.forEach((value, at) => {
       if (kind === "<u1") view.setUint8(at, value);
       else if (kind === "<u2") view.setUint16(2 * at, value, true);
+      else if (kind === "<u4") view.setUint32(4 * at, value, true);
       else if (kind === "<i4") view.setInt32(4 * at, value, true);
       else view.setFloat32(4 * at, value, true);
     });
@@ -49,14 +52,20 @@ function made(): Items {
   parts.push(...words);
   const start = parts.length;
   add("neighbours", "<u2", [1, 2, 0, 65535, 0, 1, 0, 4, 3, 65535]);
+  add("histogram", "<u4", [1, 2, 3, 0, 8, 4, 7, 0, 0, 6, 6, 6, 1, 0, 70000]);
+  add("lowest", "<f4", [0, -2, 0, 1, NaN]);
+  add("highest", "<f4", [1, 2, 0, 3, NaN]);
+  add("activation", "<f4", [1, 1, 0, NaN, NaN]);
   const facts = {
     title: "", told: [], notes: [], gains: null, count: 5, grid: [2, 3], deep: 2, strip: "", levels: [[2, 3], [1, 2]], overlays: ["score"],
-    strata: ["top"], sources: ["data"], sized: false, near: 2, columns, more: null, histogram: null, tiles: null,
+    strata: ["top"], sources: ["data"], sized: false, near: 2, columns, more: null, histogram, tiles: null,
   } as AtlasFacts; // prettier-ignore
   const packed = new DataView(Uint8Array.from([7, ...parts]).buffer, 1); // a buffer that begins elsewhere
   const items = new Items(facts, packed, columns);
   expect(start).toBeGreaterThan(0);
-  items.add(packed, { neighbours: columns.neighbours! });
+  const { neighbours, lowest, highest, activation } = columns;
+  const own = { histogram: columns.histogram!, lowest: lowest!, highest: highest!, activation: activation! };
+  items.add(packed, { neighbours: neighbours!, ...(histogram?.kind === "peaks" ? own : {}) });
   return items;
 }
 
@@ -68,6 +77,43 @@ test("columns are read where they are, whatever lies before them", () => {
   expect([items.labelOf(1), items.flagOf(2), items.stratumOf(0)]).toEqual(["dog, big", "low", "top"]);
   expect([items.trustOf(1), items.trustOf(2), items.densityOf(3)]).toEqual([0.5, 1, NaN]);
   expect(items.neighbours(1)).toEqual([0]); // no place for none
+});
+
+test("each unit has its own peaks, from its lowest to its highest", () => {
+  const items = made({ kind: "peaks", bins: 3 });
+  expect(items.peaksOf(0)).toEqual({ counts: [1, 2, 3], low: 0, high: 1, strongest: 1 });
+  expect(items.peaksOf(1)).toEqual({ counts: [0, 8, 4], low: -2, high: 2, strongest: 1 });
+  expect(items.peaksOf(4)).toEqual({ counts: [1, 0, 70000], low: NaN, high: NaN, strongest: NaN });
+  expect(made().peaksOf(0)).toBeNull();
+  expect(made({ kind: "scores", edges: [0, 1], ticks: [], counts: [5] }).peaksOf(0)).toBeNull();
+});
+
+test("a unit's strongest peak is marked on its axis, its score is not", () => {
+  const drawn = ofPeaks(made({ kind: "peaks", bins: 3 }).peaksOf(1)!);
+  expect(drawn.bars).toEqual([[1 / 3, 1 / 3, 1], [2 / 3, 1 / 3, 0.5]]); // prettier-ignore
+  expect([drawn.marks, drawn.labels]).toEqual([[0.75], ["1"]]);
+  expect(drawn.ticks).toEqual([[0, "−2"], [0.25, "−1"], [0.5, "0"], [0.75, "1"], [1, "2"]]); // prettier-ignore
+  expect(ofPeaks(made({ kind: "peaks", bins: 3 }).peaksOf(3)!).marks).toEqual([null]);
+});
+
+test("scores of the map are one histogram in which the item's score is marked", () => {
+  const drawn = ofScores({ kind: "scores", edges: [0, 1, 4], ticks: [], counts: [1, 2] }, 3);
+  expect(drawn.bars).toEqual([[0, 0.25, 0.5], [0.25, 0.75, 1]]); // prettier-ignore
+  expect([drawn.marks, drawn.labels]).toEqual([[0.75], ["3"]]);
+});
+
+test("nothing is drawn where peaks are not known, words where all are alike", () => {
+  const items = made({ kind: "peaks", bins: 3 });
+  expect(spread(items, 0).map((one) => one.tagName)).toEqual(["H4", "svg"]);
+  expect(spread(items, 2).map((one) => one.textContent)).toEqual(["Peaks of real images", "All at 0."]);
+  expect(spread(items, 4)).toEqual([]);
+  expect(spread(made(), 0)).toEqual([]);
+});
+
+test("ticks are the round numbers of the static picture", () => {
+  expect(ticks(0.3, 9.2)).toEqual([2, 4, 6, 8]); // as in fvhooks/widgets/charts.py
+  expect(ticks(-0.25, 0.25)).toEqual([-0.2, -0.1, 0, 0.1, 0.2]);
+  expect(ticks(3, 3)).toEqual([3]);
 });
 
 test("places before the grid are in cells, and what has none stays in its cell", () => {

@@ -1,8 +1,8 @@
 import { act } from "../controls";
 import { html } from "../dom";
-import { drawHistogram } from "../histogram";
 import type { Items } from "./items";
 import { said } from "./scales";
+import { spread } from "./spread";
 import { type TileStore, pictureOf } from "./tiles";
 
 const LONGEST = 32; // letters of a neighbour without a picture
@@ -39,21 +39,6 @@ export function thumbnail(items: Items, store: TileStore | null, item: number, s
     pen.drawImage(cut.tile, cut.x, cut.y, cut.side, cut.side, 0, 0, size, size);
   }
   return made;
-}
-
-function histogram(items: Items, item: number): SVGElement | null {
-  const [counts, facts] = [items.histogram(item), items.facts.histogram];
-  if (counts === null || facts === null) return null;
-  const [low, high] = [facts.edges[0] ?? 0, facts.edges[facts.edges.length - 1] ?? 1];
-  const [span, most] = [high - low || 1, Math.max(1, ...counts)];
-  const bars = counts.flatMap((count, at): [number, number, number][] => {
-    const [from, to] = [facts.edges[at] ?? 0, facts.edges[at + 1] ?? 0];
-    return count === 0 ? [] : [[(from - low) / span, (to - from) / span, count / most]];
-  });
-  const score = items.score[item] ?? NaN;
-  const place = Number.isFinite(score) ? Math.min(1, Math.max(0, (score - low) / span)) : null;
-  const summary = `Scores from ${said(low)} to ${said(high)}; this one ${said(score)}`;
-  return drawHistogram({ bars, ticks: facts.ticks, marks: [place], labels: [said(score)], summary }, 0);
 }
 
 function told(items: Items, item: number): [string, string][] {
@@ -98,7 +83,6 @@ export function drawCard(items: Items, store: TileStore | null, item: number, st
     html("div", { class: "fvh-acts" }, pin, select),
     near.length === 0 ? null : html("h4", {}, "Nearest in feature space"),
     near.length === 0 ? null : html("div", { class: "fvh-nearest" }, ...jumps),
-    items.facts.histogram === null ? null : html("h4", {}, "Scores"),
-    histogram(items, item) as unknown as Node | null,
+    ...spread(items, item),
   );
 }

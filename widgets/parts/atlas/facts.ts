@@ -19,11 +19,10 @@ export interface Gains {
   rows: [stage: string, values: string[]][];
 }
 
-export interface ScoreFacts {
-  edges: number[];
-  ticks: [at: number, text: string][];
-  shared: number[] | null; // counts of one histogram for all cells
-}
+/** Of all scores, shared by all cells; or of the peaks of each unit, whose counts and ends are columns. */
+export type HistogramFacts =
+  | { kind: "scores"; edges: number[]; ticks: [at: number, text: string][]; counts: number[] }
+  | { kind: "peaks"; bins: number };
 
 export interface AtlasFacts {
   title: string;
@@ -42,7 +41,7 @@ export interface AtlasFacts {
   near: number; // neighbours of each item
   columns: Columns | null;
   more: Columns | null; // neighbours and histograms, where there was room for them
-  histogram: ScoreFacts | null;
+  histogram: HistogramFacts | null;
   tiles: TileFacts | null;
 }
 

@@ -17,6 +17,14 @@ export function words<T>(packed: DataView, at: Column): T {
   return JSON.parse(new TextDecoder().decode(column(packed, at) as Uint8Array)) as T;
 }
 
+/** How the peaks of one unit spread: counts in bins of equal width from the lowest to the highest. */
+export interface Peaks {
+  counts: number[];
+  low: number;
+  high: number;
+  strongest: number; // of the images that the map shows; NaN where it is not known
+}
+
 /** All items of a map: where each lies and what is known of it. */
 export class Items {
   readonly count: number;
@@ -42,7 +50,7 @@ export class Items {
   /** Of each level, which item stands for each cell; −1 for none. */
   readonly levels: Int32Array[] = [];
   private nearest: Numbers | null = null;
-  private counts: Numbers | null = null;
+  private peaks: { counts: Numbers; low: Numbers; high: Numbers; strongest: Numbers } | null = null;
 
   constructor(
     readonly facts: AtlasFacts,
@@ -80,10 +88,12 @@ export class Items {
     return found;
   }
 
-  /** Neighbours and histograms, which come later for large maps. */
+  /** Neighbours and peaks, which come later for large maps. */
   add(packed: DataView, more: Columns): void {
     if (more.neighbours !== undefined) this.nearest = column(packed, more.neighbours);
-    if (more.histogram !== undefined) this.counts = column(packed, more.histogram);
+    if (more.histogram === undefined) return;
+    const of = (name: string): Numbers => column(packed, more[name] ?? ["<f4", 0, 0]);
+    this.peaks = { counts: of("histogram"), low: of("lowest"), high: of("highest"), strongest: of("activation") };
   }
 
   get hasNeighbours(): boolean {
@@ -97,13 +107,13 @@ export class Items {
     return found.filter((one) => one >= 0 && one < this.count);
   }
 
-  /** How many scores fall into each bin: of all items, or of this one. */
-  histogram(item: number): number[] | null {
+  /** The peaks of a unit; null where the map has none, or they have not come yet. */
+  peaksOf(item: number): Peaks | null {
     const { histogram } = this.facts;
-    if (histogram === null) return null;
-    if (histogram.shared !== null) return histogram.shared;
-    const bins = histogram.edges.length - 1;
-    return this.counts === null ? null : [...this.counts.subarray(item * bins, (item + 1) * bins)];
+    if (histogram?.kind !== "peaks" || this.peaks === null) return null;
+    const { counts, low, high, strongest } = this.peaks;
+    const own = [...counts.subarray(item * histogram.bins, (item + 1) * histogram.bins)];
+    return { counts: own, low: low[item] ?? NaN, high: high[item] ?? NaN, strongest: strongest[item] ?? NaN };
   }
 
   labelOf(item: number): string {
