@@ -345,13 +345,16 @@ def test_cells_without_pictures_have_words(opened: Any, make_atlas: Make) -> Non
 
 def test_the_table_holds_all_items_a_page_at_a_time(opened: Any, make_atlas: Make) -> None:
     page = opened(make_atlas(400))
+    expect = pytest.importorskip(
+        "playwright.sync_api"
+    ).expect  # it waits: the table is filled once it is open
     page.get_by_text("Table of items, by score").click()
     rows = page.locator("details:last-of-type tbody tr")
-    assert rows.count() == 200
+    expect(rows).to_have_count(200)
     page.get_by_role("button", name="More: 200 items left").click()
-    assert rows.count() == 400
+    expect(rows).to_have_count(400)
     page.get_by_role("button", name="Show item0210 on the map").click()
-    assert page.locator(".fvh-panel h3").inner_text() == "item0210"
+    expect(page.locator(".fvh-panel h3")).to_have_text("item0210")
 
 
 def test_dark_pages_have_dark_maps(opened: Any, make_atlas: Make) -> None:
