@@ -1,8 +1,7 @@
 """Which pictures the cells of a map are asked to show."""
 
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
 import torch
 import xarray as xr
 
@@ -16,12 +15,13 @@ from fvhooks.atlases.pictures import (
     four_in_one,
     made_pictures,
     no_pictures,
+    of_visualizations,
+    places_in,
     readable,
     real_pictures,
     side_of,
 )
 from fvhooks.errors import MissingInputError
-from fvhooks.images import as_images
 from fvhooks.store.examples import Field
 from fvhooks.store.fields import receptive_fields
 from fvhooks.store.reading import Store
@@ -107,16 +107,8 @@ def _window(items: Items, store: Store, options: AtlasOptions) -> tuple[Layout, 
 
 def _synthetic(items: Items, vis: Visualizations, store: Store | None, side: int) -> Filled:
     """Pictures of units by their ids, the first seed of each; flagged where they do not move their unit."""
-    pictures = vis.images.transpose("unit", "seed", "rgb", "y", "x")
-    place = {str(name): index for index, name in enumerate(pictures["unit"].values)}
-    at = np.array([place.get(name, -1) for name in items.ids])
+    at = places_in(vis, items.ids)
     if not (at >= 0).any():
-        ours, theirs = ", ".join(items.ids[:3]), ", ".join(list(place)[:3])
+        ours, theirs = (", ".join(map(str, names[:3])) for names in (items.ids, vis.data["unit"].values))
         raise MissingInputError(f"Expected pictures of the map's items ({ours}, …), got some of {theirs}.")
-    known = np.flatnonzero(at >= 0)
-    first = as_images(pictures.isel(unit=at[known], seed=0).fillna(0).values)
-    made = made_pictures(first, len(known), side, source="synthetic")
-    images: Any = np.zeros((len(at), *made.images.shape[1:]), np.uint8) if made.images is not None else None
-    images[known] = made.images
-    sources = np.where(at >= 0, "synthetic", "").astype(object)
-    return Filled(images, sources, synthetic_flags(items, vis, store, at))
+    return replace(of_visualizations(vis, at, side), flag=synthetic_flags(items, vis, store, at))

@@ -7,6 +7,7 @@ from fvhooks.atlases.items import Items
 from fvhooks.store.reading import Store
 from fvhooks.store.schema import QUANTILES
 from fvhooks.synthesis.visualizations import Visualizations
+from fvhooks.units import Unit
 
 RARE = 0.99
 """The natural quantile that a picture must reach."""
@@ -67,7 +68,7 @@ def synthetic_flags(
     if "activation" in vis.data:
         activation = vis.data["activation"].transpose("unit", "seed").values[at[known], 0]
     quantiles = np.asarray(store[layer]["quantiles"].values)
-    channels = np.array([int(items.ids[int(place)].rpartition(":")[2]) for place in known])
+    channels = np.array([Unit.parse(items.ids[int(place)]).channel for place in known])
     rare, highest = (quantiles[channels, QUANTILES.index(level)] for level in (RARE, 1.0))
     flags[known] = against_natural(activation, rare, highest)
     if "flag" in vis.data:

@@ -248,7 +248,10 @@ def _about(items: Items, places: Places, options: AtlasOptions) -> dict[str, Any
     """What an atlas says of itself: what it is of, and with which settings it was made."""
     about = dict(items.about)
     settings: dict[str, Any] = {name: about.pop(name) for name in ("strata", "weight", "by") if name in about}
-    settings |= {"layout": places.layout, "radial": bool(options.get("radial", False))}
+    settings |= {
+        "layout": places.layout,
+        "radial": items.form != "activations" and bool(options.get("radial")),
+    }
     if "title" in options:
         about["title"] = options["title"]
     return {

@@ -40,8 +40,8 @@ class AtlasOptions(TypedDict, total=False):
             the top has).
         weight: around a unit, λ: how much the difference of scores counts beside that of features (0.25).
         radial: around a unit, a disc with the highest scores in its centre.
-        by: units by their mean response to each "class", by "weights" (decoder rows of an autoencoder's
-            latents), or by the embedding of their top "images".
+        by: what units are alike by: "classes" (mean response to each), "weights" (decoder rows of an
+            autoencoder's latents), or "images" (the embedding of their top ones).
         layout: "umap", "pca", "scaled", another registered one, a function, or coordinates (item, 2);
             else "umap" where it is installed.
         shape: rows and columns of the grid.
@@ -100,7 +100,7 @@ def checked_options(options: AtlasOptions) -> AtlasOptions:
                 f"atlas has no argument {name!r}.{did_you_mean(name, known)} It has {', '.join(known)}."
             )
     _check_numbers(options)
-    weight = options.get("weight", 0.25)
+    weight = options.get("weight", 0.0)
     if not 0 <= weight <= 1:
         raise MissingInputError(
             f"Expected weight, the share of scores in a distance, in [0, 1], got {weight}."

@@ -13,6 +13,7 @@ from fvhooks.errors import ImageError, MissingInputError, ShapeError
 from fvhooks.images import as_bytes, as_images
 from fvhooks.store.examples import Field, thumbnails, windows
 from fvhooks.store.reading import Store
+from fvhooks.synthesis.visualizations import Visualizations
 from fvhooks.units import Layout
 
 _BATCH = 64
@@ -160,6 +161,31 @@ def made_pictures(pictures: Any, count: int, side: int, *, source: str) -> Fille
     parts = [thumbnails(batch, np.zeros((len(batch), 2)), (1.0, 1.0), side) for batch in batches]
     images = np.concatenate(parts) if parts else None
     return Filled(images, np.full(count, source, dtype=object), np.full(count, "", dtype=object))
+
+
+def of_visualizations(vis: Visualizations, at: Int[np.ndarray, " cell"], side: int) -> Filled:
+    """Pictures of units in their cells, the first seed of each, marked as synthetic.
+
+    Args:
+        vis: the pictures.
+        at: which of its units each cell shows, −1 for none.
+        side: of a picture in pixels, at most.
+    """
+    known = np.flatnonzero(at >= 0)
+    first = vis.images.transpose("unit", "seed", "rgb", "y", "x").isel(unit=at[known], seed=0).fillna(0)
+    made = made_pictures(as_images(first.values), len(known), side, source="synthetic").images
+    images = None
+    if made is not None:
+        images = np.zeros((len(at), *made.shape[1:]), np.uint8)
+        images[known] = made
+    sources = np.where(at >= 0, "synthetic", "").astype(object)
+    return Filled(images, sources, np.full(len(at), "", dtype=object))
+
+
+def places_in(vis: Visualizations, names: Sequence[str]) -> Int[np.ndarray, " cell"]:
+    """Which unit of some pictures has each name; −1 where none has."""
+    place = {str(name): index for index, name in enumerate(vis.data["unit"].values)}
+    return np.array([place.get(name, -1) for name in names], dtype=np.int64)
 
 
 def called(filler: Any, cells: xr.Dataset, side: int) -> Filled:  # noqa: ANN401 - a user's function

@@ -7,11 +7,13 @@ import torch
 import xarray as xr
 from jaxtyping import Float, Int, Shaped
 
+from fvhooks.atlases.pictures import readable
 from fvhooks.atlases.results import Atlas
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance.inputs import batches
 from fvhooks.store.reading import Store
+from fvhooks.units import Unit
 
 TOLERANCE = 1e-4
 """How far a value may be from the stated one, of the strongest that the map states of the unit."""
@@ -113,19 +115,22 @@ def _computed(
 
 def _channels(data: xr.Dataset, cells: Int[np.ndarray, " image"]) -> Int[np.ndarray, " image"]:
     if data.attrs["form"] == "layer":
-        return np.array([int(str(name).rpartition(":")[2]) for name in data["id"].values[cells]], np.int64)
+        return np.array([Unit.parse(str(name)).channel for name in data["id"].values[cells]], np.int64)
     if data.attrs.get("direction") is not None:
         return np.zeros(len(cells), np.int64)
-    return np.full(len(cells), int(str(data.attrs["unit"]).rpartition(":")[2]))
+    return np.full(len(cells), Unit.parse(str(data.attrs["unit"])).channel)
 
 
 def _read(hooked: HookedModel, store: Store, names: list[str], layer: str) -> list[Any]:
     """Activations (channel, position) of each image; None for one that cannot be read."""
-    try:
+    found: list[Any] = [None] * len(names)
+    for places, pictures, _ in readable(store, names):
+        if pictures is None:
+            continue
         with torch.no_grad():
-            read = hooked.read(store.images(names), [layer])[layer]
-        return list(store.layout(layer).to_channels(read).float().cpu().numpy())
-    except Exception:  # noqa: BLE001 - whatever a user's data set raises: that image does not hold
-        if len(names) == 1:
-            return [None]
-        return [part for name in names for part in _read(hooked, store, [name], layer)]
+            read = hooked.read(pictures, [layer])[layer]
+        for place, values in zip(
+            places, store.layout(layer).to_channels(read).float().cpu().numpy(), strict=True
+        ):
+            found[place] = values
+    return found

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 import zarr
 
@@ -15,7 +16,7 @@ from fvhooks.collecting.rows import Rows
 from fvhooks.collecting.tops import has_tops, write_tops
 from fvhooks.collecting.works import Done, Work
 from fvhooks.datasets.batches import Batch, read_batches
-from fvhooks.store.ledgers import enter, object_names
+from fvhooks.store.ledgers import array_of, enter, is_done, object_names
 from fvhooks.store.passes import pass_state
 from fvhooks.store.plans import halves_of
 from fvhooks.store.schema import COLLECTING, open_root
@@ -25,7 +26,7 @@ _ONE_MODEL = threading.Lock()  # hooks are not thread-safe: one thread of a proc
 
 
 def run_shard(work: Work, shard: int, notice: Callable[..., Any] | None = None) -> Done:
-    """Collect one shard; running it again writes the same once more.
+    """Collect one shard, unless it is done: a worker that dies takes the answers of finished tasks with it.
 
     Args:
         work: what to run on what.
@@ -38,6 +39,8 @@ def run_shard(work: Work, shard: int, notice: Callable[..., Any] | None = None) 
     if pass_state(root, work.one.number) != COLLECTING:  # another process with the same work has finished it
         return Done(count)
     try:
+        if is_done(root, work.one, work.plan, shard):
+            return _done(work, shard, root)
         return _collect(work, shard, root, notice)
     except (KeyError, FileNotFoundError):  # as above, in the meantime: the partial sums are gone
         if pass_state(open_root(work.path), work.one.number) == COLLECTING:
@@ -86,10 +89,21 @@ def _collect(
             _write_tops(work, shard, root, kept)
     names = object_names(work.specs, owns_rows=work.one.owns_rows)
     enter(root, work.one, work.plan, shard, [checksums[name] for name in names])
-    written = stored_bytes(root, shard, names)
+    done = Done(int(rows.stop - rows.start), failed, stored_bytes(root, shard, names))
     if notice is not None:
-        notice(written=written)
-    return Done(int(rows.stop - rows.start), failed, written)
+        notice(written=done.written)
+    return done
+
+
+def _done(work: Work, shard: int, root: zarr.Group) -> Done:
+    """What an earlier run of a task did; an addition keeps no count of the images that failed in it alone."""
+    rows, owned = work.one.rows(work.plan, shard), work.one.owns_rows
+    failed = int((np.asarray(array_of(root, "images/error")[rows]) != "").sum()) if owned else 0
+    return Done(
+        int(rows.stop - rows.start),
+        failed,
+        stored_bytes(root, shard, object_names(work.specs, owns_rows=owned)),
+    )
 
 
 def _ballot(work: Work, shard: int, root: zarr.Group) -> Ballot | None:

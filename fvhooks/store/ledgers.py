@@ -29,6 +29,12 @@ def forget(root: zarr.Group, one: Pass, plan: Plan, shard: int) -> None:
     enter(root, one, plan, shard, [NOT_DONE] * array_of(root, f"ledger/{one.path}/checksum").shape[1])
 
 
+def is_done(root: zarr.Group, one: Pass, plan: Plan, shard: int) -> bool:
+    """Whether a shard of a pass is done."""
+    place = shard - one.shards(plan).start
+    return not (np.asarray(array_of(root, f"ledger/{one.path}/checksum")[place, :]) == NOT_DONE).any()
+
+
 def shards_to_do(root: zarr.Group) -> list[int]:
     """The shards that are not done, of the pass that is not."""
     size = int(about(root)["settings"]["shard_size"])

@@ -252,6 +252,20 @@ class TestOfActivations:
         assert set(data["source"].values.tolist()) == {"synthetic"}
         assert data["image"].values.std() > 0
 
+    def test_a_cell_that_no_picture_could_be_made_of_is_empty_and_says_so(self, made, monkeypatch) -> None:
+        name = "fvhooks.atlases.forms.averaged_activations.visualize"
+
+        def without_first(hooked, directions, **options) -> fv.Visualizations:
+            return fv.visualize(hooked, directions[1:], **options)
+
+        monkeypatch.setattr(name, without_first)
+        data = made(layer="3", activations=True, shape=(2, 2), steps=3).data
+        assert data["source"].values.tolist() == ["", *["synthetic"] * (data.sizes["cell"] - 1)]
+        assert not data["image"].values[0].any()
+        assert data["image"].values[1:].any(axis=(1, 2, 3)).all()
+        assert data["flag"].values[0] == "no picture could be made of it"
+        assert "no picture" not in " ".join(data["flag"].values[1:])
+
     def test_a_cell_shows_the_real_image_nearest_to_its_average(self, made) -> None:
         amap = made(layer="3", activations=True, shape=(2, 2), cells="crops")
         assert set(amap.data["source"].values.tolist()) == {"crop"}

@@ -73,7 +73,7 @@ def test_a_worker_that_dies_in_a_task_is_made_up_for(  # noqa: PLR0917 - fixture
     assert len({process for _, process in reads(tmp_path)}) >= 2
     same(values(path), values(store.path))
     store.verify()
-    assert 0 < redone(tmp_path) <= 2 * SHARD
+    assert 0 < redone(tmp_path) <= SHARD  # of the task that it died in, however many answers it took along
 
 
 def spawn(program: str, *words: str) -> "subprocess.Popen[bytes]":

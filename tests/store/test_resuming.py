@@ -129,6 +129,27 @@ def test_running_a_task_twice_does_no_harm(
     same(values(where), expected)
 
 
+def test_a_task_that_was_done_reads_no_image_again_and_says_the_same(
+    hooked, data, collect, expected, values, where, monkeypatch
+) -> None:
+    said = []
+
+    def twice(work, shards, client, **options) -> int:
+        first = [run_shard(work, shard) for shard in shards]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                "fvhooks.collecting.shards.read_batches", lambda *_, **__: pytest.fail("read again")
+            )
+            said.append((first, [run_shard(work, shard) for shard in shards]))
+        return sum(done.failed for done in first)
+
+    monkeypatch.setattr("fvhooks.collecting.collection.run", twice)
+    collect(hooked, data, where)
+    assert said[0][0] == said[0][1]
+    assert sum(done.images for done in said[0][0]) == len(data)
+    same(values(where), expected)
+
+
 def test_another_process_that_finishes_first_does_no_harm(
     hooked, data, collect, expected, values, where, monkeypatch
 ) -> None:

@@ -45,23 +45,13 @@ def around_unit(store: Store, unit: Unit | Direction, options: AtlasOptions) -> 
         )
     features = image_features(store, rows, options.get("embedding"), unit.layer)
     weight = options.get("weight", WEIGHT)
-    table = store.images_table
-    columns: dict[str, Any] = {
-        "label": label_texts(store.labels[rows], options.get("names", {})),
-        "index": table["index"].values[rows].astype(np.int64),
-        "stratum": strata.names,
-        "shown": table["id"].values[rows].astype(object),
-        "activation": scores[rows],
-    }
-    if isinstance(unit, Unit):
-        columns["position"] = store.rows_of(unit.layer, "position", rows)[:, unit.channel].astype(np.int64)
     return Items(
-        texts_of(table["id"].values[rows]),
+        texts_of(store.images_table["id"].values[rows]),
         "unit",
         features,
         scores[rows],
         mixed_distances(features, scores[rows], weight),
-        columns=columns,
+        columns=_columns(store, unit, strata, scores, options),
         extras=histogram_of(scores[usable]),
         about={
             "title": f"Images around {unit.id}",
@@ -72,6 +62,27 @@ def around_unit(store: Store, unit: Unit | Direction, options: AtlasOptions) -> 
         }
         | ({"direction": np.asarray(unit.vector).tolist()} if isinstance(unit, Direction) else {}),
     )
+
+
+def _columns(
+    store: Store,
+    unit: Unit | Direction,
+    strata: Strata,
+    scores: Float[np.ndarray, " image"],
+    options: AtlasOptions,
+) -> dict[str, Any]:
+    """What is known of each image on the map."""
+    rows, table = strata.rows, store.images_table
+    columns: dict[str, Any] = {
+        "label": label_texts(store.labels[rows], options.get("names", {})),
+        "index": table["index"].values[rows].astype(np.int64),
+        "stratum": strata.names,
+        "shown": table["id"].values[rows].astype(object),
+        "activation": scores[rows],
+    }
+    if isinstance(unit, Unit):
+        columns["position"] = store.rows_of(unit.layer, "position", rows)[:, unit.channel].astype(np.int64)
+    return columns
 
 
 def _strata(

@@ -1,6 +1,6 @@
 """The activation atlas: activations of single positions, averaged where they lie together, and pictured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from fvhooks.atlases.items import Items, histogram_of, label_texts
 from fvhooks.atlases.laying import Places, chosen_layout, points_of
 from fvhooks.atlases.layouts import shape_into_square
 from fvhooks.atlases.options import AtlasOptions
-from fvhooks.atlases.pictures import Filled, made_pictures, readable, side_of
+from fvhooks.atlases.pictures import Filled, of_visualizations, places_in, readable, side_of
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance.inputs import batches
@@ -132,7 +132,7 @@ def _cells(
         "spread": (1 - agreement).astype(np.float32),
         "index": np.full(len(full), -1),
         "shown": table["id"].values[rows[nearest]].astype(object),
-        "position": _positions(store, layer_of(about))[rows[nearest]],
+        "position": _positions(store, about["layer"])[rows[nearest]],
     }
     names = [f"{about['layer']}:row {place // columns}, column {place % columns}" for place in full.tolist()]
     return Items(
@@ -169,11 +169,6 @@ def _natural_peaks(
     if not parts:
         raise MissingInputError("None of the store's images can be read, to hold pictures against.")
     return np.concatenate(parts)
-
-
-def layer_of(about: dict[str, Any]) -> str:
-    """The layer that a map is of."""
-    return str(about["layer"])
 
 
 def _nearest_sample(
@@ -224,7 +219,7 @@ def inverted(averages: Averages, store: Store, options: AtlasOptions) -> Filled:
             "Pictures of averaged activations are made with the model: pass hooked=, or cells='images' for "
             "the real image nearest to each average."
         )
-    layer = layer_of(dict(items.about))
+    layer = str(items.about["layer"])
     lengths = np.linalg.norm(items.features, axis=1, keepdims=True)
     vectors = items.features / np.maximum(lengths, 1e-12)
     directions = [Direction(layer, vector, name=f"cell {place}") for place, vector in enumerate(vectors)]
@@ -238,12 +233,12 @@ def inverted(averages: Averages, store: Store, options: AtlasOptions) -> Filled:
         steps=options.get("steps"),
         show_progress=False,
     )
-    place = {str(name): index for index, name in enumerate(vis.data["unit"].values)}
-    at = np.array([place.get(direction.id, -1) for direction in directions])
-    pictures = vis.images.transpose("unit", "seed", "rgb", "y", "x").isel(seed=0).fillna(0).values
-    made = made_pictures(pictures[at], len(at), side_of(len(at), options.get("side")), source="synthetic")
-    activation = vis.data["activation"].transpose("unit", "seed").values[at, 0]
-    flags = against_natural(activation, np.quantile(natural, RARE, axis=0), natural.max(0))
-    flags = joined(flags, vis.data["flag"].transpose("unit", "seed").values[at, 0])
-    sources = np.where(at >= 0, "synthetic", "").astype(object)
-    return Filled(made.images, sources, flags)
+    at = places_in(vis, [direction.id for direction in directions])
+    known = np.flatnonzero(at >= 0)
+    flags = np.full(len(at), "no picture could be made of it", dtype=object)
+    rare, highest = np.quantile(natural[:, known], RARE, axis=0), natural[:, known].max(0)
+    activation, own = (
+        vis.data[name].transpose("unit", "seed").values[at[known], 0] for name in ("activation", "flag")
+    )
+    flags[known] = joined(against_natural(activation, rare, highest), own)
+    return replace(of_visualizations(vis, at, side_of(len(at), options.get("side"))), flag=flags)
