@@ -102,6 +102,7 @@ class CompiledReader:
             self._prove(images)
         if self._compiled is None:
             return self._hooked.read_normalized(images, names)
+        self._kept = {}  # a pass of the model itself, in the meantime, has left what it read
         found = self._compiled(images)
         return {name: found[name] for name in names}
 

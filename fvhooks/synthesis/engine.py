@@ -3,17 +3,18 @@
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from fvhooks.errors import NonFiniteError
 from fvhooks.hooks import HookedModel
 from fvhooks.hooks.compiled import CompiledReader, Read
-from fvhooks.hooks.probes import layout_of
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.objectives import Objective, Seen
 from fvhooks.synthesis.parametrisations.images import FourierImages, Parametrization
+from fvhooks.synthesis.pulls import Pull, Pulling
 from fvhooks.synthesis.transforms import Transform
 
 Start = Callable[[Sequence[torch.Generator], Sequence[int]], Parametrization]
@@ -22,7 +23,7 @@ Start = Callable[[Sequence[torch.Generator], Sequence[int]], Parametrization]
 Watch = Callable[[int, torch.Tensor, torch.Tensor], bool]
 """(steps done, pictures, loss of each) after each step; True ends the batch, its pictures as they are."""
 
-_PATIENCE = 16  # steps after which a picture that felt no gradient is given up
+_PATIENCE = 32  # steps after which a picture that felt no gradient is given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +101,14 @@ class Batch:
     Args:
         images: the last iterates, in [0, 1].
         loss: of each picture at each step; NaN once it was given up.
+        blocked: the pictures that no gradient of the model reached.
         alpha: summed absolute gradient of each pixel, 98th percentile scaled to 1; None where not asked for.
     """
 
     images: Float[torch.Tensor, "picture rgb y x"]
     loss: Float[torch.Tensor, "picture step"]
-    alpha: Float[torch.Tensor, "picture y x"] | None = field(default=None)
+    blocked: list[int]
+    alpha: Float[torch.Tensor, "picture y x"] | None = None
 
 
 def synthesise(
@@ -147,48 +150,34 @@ def _optimise(
     generators = [torch.Generator().manual_seed(_mix(seed)) for seed in seeds]
     pictures = plan.start(generators, owner)
     optimiser = _adam(pictures.parameters(), plan.schedule)
-    owners = torch.tensor(list(owner))
-    losses, pull, stuck = [], None, None
+    pulling = Pulling(hooked, plan.terms, torch.tensor(list(owner)), read)
+    losses, summed, blocked = [], None, []
     with torch.enable_grad():
         for step in range(plan.schedule.steps):
             for group in optimiser.param_groups:
                 group["lr"] = plan.schedule.at(step)
             images = pictures.images()
-            if plan.alpha:
-                images.retain_grad()
-            loss = _loss(hooked, plan, images, generators, owners, read)
+            pull = pulling.at(_transformed(plan, images, generators), waking=step <= _PATIENCE)
             if step % 16 == 0 or step == plan.schedule.steps - 1:  # a look costs a synchronisation on a GPU
-                _check_finite(loss, step)
-            optimiser.zero_grad(set_to_none=True)
-            loss.sum().backward()  # type: ignore[no-untyped-call]
-            if step == _PATIENCE and pull is not None:
-                stuck = _without(pull)
-                if len(stuck) == len(pull):
+                _check_finite(pull.loss, step)
+            if step == _PATIENCE:
+                blocked = pulling.blocked
+                if len(blocked) == len(seeds):
                     break
-            _hold(pictures, stuck)
+            optimiser.zero_grad(set_to_none=True)
+            strength = _follow(images, pull, summing=plan.alpha)
+            _hold(optimiser, blocked)
             optimiser.step()
             pictures.constrain()
-            losses.append(_not_of(stuck, loss.detach(), math.nan))
-            if plan.alpha and images.grad is not None:
-                strength = _not_of(stuck, images.grad.abs().sum(1), 0.0)
-                pull = strength if pull is None else pull.add_(strength)
+            losses.append(_not_of(blocked, pull.loss, math.nan))
+            if strength is not None:
+                strength = _not_of(blocked, strength, 0.0)
+                summed = strength if summed is None else summed.add_(strength)
             if watch is not None and watch(step + 1, images.detach(), losses[-1]):
                 break
     final = pictures.images().detach().clamp(0, 1)
-    return Batch(final, torch.stack(losses, 1), None if pull is None else _transparency(pull))
-
-
-def look(
-    hooked: HookedModel,
-    images: Float[torch.Tensor, "picture rgb y x"],
-    layers: Sequence[str],
-    read: Read | None = None,
-) -> dict[str, Float[torch.Tensor, "picture channel position"]]:
-    """What the layers give for pictures in [0, 1], as `[picture, channel, position]` in float32."""
-    normalized = hooked.preprocessing.normalize(images).to(hooked.dtype)
-    found = (read or hooked.read_normalized)(normalized, list(layers)) if layers else {}
-    size = (int(images.shape[-2]), int(images.shape[-1]))
-    return {name: _as_channels(hooked, name, values, size) for name, values in found.items()}
+    alpha = None if summed is None else _transparency(summed)
+    return Batch(final, torch.stack(losses, 1), pulling.blocked, alpha)
 
 
 @torch.no_grad()
@@ -203,26 +192,22 @@ def typical_scale(hooked: HookedModel, layer: str, size: tuple[int, int, int]) -
     return float(firing.square().mean().sqrt().clamp(min=1e-6)) if len(firing) else 1.0
 
 
-def _as_channels(
-    hooked: HookedModel, layer: str, values: torch.Tensor, size: tuple[int, int]
-) -> Float[torch.Tensor, "picture channel position"]:
-    return layout_of(hooked, layer, tuple(values.shape), size).to_channels(values).float()
-
-
-def _loss(
-    hooked: HookedModel,
-    plan: Plan,
-    images: Float[torch.Tensor, "picture rgb y x"],
-    generators: Sequence[torch.Generator],
-    owner: Int[torch.Tensor, " picture"],
-    read: Read,
-) -> Float[torch.Tensor, " picture"]:
-    shown = images
+def _transformed(
+    plan: Plan, images: Float[torch.Tensor, "picture rgb y x"], generators: Sequence[torch.Generator]
+) -> Float[torch.Tensor, "picture rgb y x"]:
     for transform in plan.transforms:
-        shown = transform(shown, generators)
-    seen = Seen(look(hooked, shown, plan.layers, read), shown, owner)
-    parts = [weight * term(seen) for weight, term in plan.terms]
-    return torch.stack(parts).sum(0)
+        images = transform(images, generators)
+    return images
+
+
+def _follow(
+    images: Float[torch.Tensor, "picture rgb y x"], pull: Pull, *, summing: bool
+) -> Float[torch.Tensor, "picture y x"] | None:
+    """Carry a pull back to what the pictures are made of; how strong it is at each pixel."""
+    if summing:
+        images.retain_grad()
+    pull.shown.backward(pull.gradient)  # type: ignore[no-untyped-call]
+    return images.grad.abs().sum(1) if summing and images.grad is not None else None
 
 
 def _check_finite(loss: Float[torch.Tensor, " picture"], step: int) -> None:
@@ -240,21 +225,17 @@ def _adam(parameters: list[torch.Tensor], schedule: Schedule) -> torch.optim.Ada
     return torch.optim.Adam(parameters, lr=schedule.rate, betas=schedule.betas, fused=fused)
 
 
-def _without(pull: Float[torch.Tensor, "picture y x"]) -> list[int]:
-    """The pictures that no gradient has reached."""
-    found: list[int] = (~pull.flatten(1).any(1)).nonzero().flatten().tolist()
-    return found
-
-
-def _hold(pictures: Parametrization, which: list[int] | None) -> None:
+def _hold(optimiser: torch.optim.Adam, which: list[int]) -> None:
     """Leave pictures as they are: whether one is given up must not depend on its batch mates."""
-    for parameter in pictures.parameters() if which else ():
-        if parameter.grad is not None:
-            parameter.grad[which] = 0
+    for group in optimiser.param_groups if which else ():
+        for parameter in group["params"]:
+            for moved in (parameter.grad, optimiser.state[parameter]["exp_avg"]):  # what woke it goes on else
+                if moved is not None:
+                    moved[which] = 0
 
 
 def _not_of(
-    which: list[int] | None, values: Float[torch.Tensor, "picture ..."], instead: float
+    which: list[int], values: Float[torch.Tensor, "picture ..."], instead: float
 ) -> Float[torch.Tensor, "picture ..."]:
     """What is recorded: of pictures that were given up no more than where they are alone."""
     if which:

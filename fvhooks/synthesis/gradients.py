@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 
 from fvhooks.hooks import HookedModel
-from fvhooks.synthesis.engine import Plan, look
+from fvhooks.synthesis.engine import Plan
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.objectives import Seen
 
 

@@ -15,7 +15,8 @@ from fvhooks.dependencies import require
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.images import as_images
-from fvhooks.synthesis.engine import Response, look
+from fvhooks.synthesis.engine import Response
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.objectives import Seen
 
 _AT_ONCE = 32  # images

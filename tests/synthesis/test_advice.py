@@ -1,6 +1,7 @@
 """What is said of units before time is spent on them, and of those that cannot be moved."""
 
 import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,23 @@ from torch.utils.data import TensorDataset
 
 import fvhooks as fv
 from fvhooks.errors import ImageError, MissingInputError
-from fvhooks.synthesis.engine import _not_of
+from fvhooks.synthesis.engine import Plan, _not_of
+from fvhooks.synthesis.objectives.total_variation import TotalVariation
+from fvhooks.synthesis.recipes import Request
+from fvhooks.synthesis.recipes.fourier import Fourier
 from fvhooks.synthesis.running import making
 from fvhooks.synthesis.running.advice import BLOCKED, check_size
 
 DEAD, NEGATIVE = 2, 1
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """Fires a unit, with a penalty that pulls at pixels whether the model passes a gradient on or not."""
+
+    def plan(self, request: Request) -> Plan:
+        plan = Fourier().plan(request)
+        return replace(plan, terms=[*plan.terms, (1e-3, TotalVariation())])
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +104,48 @@ def test_a_blocked_gradient_is_explained_and_the_layer_before_is_offered() -> No
     told: list[int] = []
     vis = visualize(hooked, fv.Unit("2", 4), steps=50, live=lambda forming: told.append(forming.step))
     assert vis.data.flag.item() == (
-        "nothing changed: no gradient reached the picture, since the unit is silent for its start, "
+        "no gradient reached the picture, since the unit is silent for its start, "
         "where a rectifier passes none on; look at the same channel of '1', "
         "the nearest layer before it with negative values"
     )
-    assert max(told) == 16  # and no more time is spent
+    assert max(told) == 32  # and no more time is spent
     offered = visualize(hooked, fv.Unit("1", 4), steps=50)
     assert offered.data.flag.item() == ""
     assert offered.data.loss[0, 0, -1] < offered.data.loss[0, 0, 0]
+
+
+@pytest.fixture
+def silent() -> fv.HookedModel:
+    """Channel 4 is silent for grey noise, but not for every picture."""
+    torch.manual_seed(2)
+    net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(inplace=True), nn.Conv2d(6, 6, 3), nn.ReLU())
+    with torch.no_grad():
+        net[2].bias[0], net[2].bias[4] = 1.0, -0.4
+    return fv.attach(net, input_shape=(3, 12, 12), mean=[0.5] * 3, std=[0.25] * 3)
+
+
+@pytest.mark.parametrize("recipe", ["fourier", Smooth()], ids=["alone", "beside a penalty"])
+def test_a_unit_that_is_silent_for_the_start_is_woken(
+    silent: fv.HookedModel, monkeypatch: pytest.MonkeyPatch, recipe: Any
+) -> None:
+    vis = visualize(silent, fv.Unit("3", 4), recipe, steps=64)
+    assert vis.data.flag.item() == ""
+    assert vis.data.activation.item() > 0.1
+    assert vis.data.loss.values[0, 0, 0] == 0 or recipe != "fourier"  # silent indeed
+    monkeypatch.setattr("fvhooks.synthesis.pulls.is_compiled", lambda _: True)  # nothing is redirected
+    blocked = visualize(silent, fv.Unit("3", 4), recipe, steps=64)
+    assert blocked.data.flag.item().startswith(BLOCKED)
+    assert blocked.data.activation.item() == 0
+
+
+def test_waking_one_picture_changes_no_other(silent: fv.HookedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    units = [fv.Unit("3", 0), fv.Unit("3", 4)]
+    woken = visualize(silent, units, steps=40)
+    monkeypatch.setattr("fvhooks.synthesis.pulls.is_compiled", lambda _: True)
+    left = visualize(silent, units, steps=40)
+    assert woken.data.flag.values.ravel().tolist()[0] == ""
+    np.testing.assert_array_equal(woken.images.values[0], left.images.values[0])
+    assert not np.array_equal(woken.images.values[1], left.images.values[1])
 
 
 def test_given_up_or_not_a_picture_does_not_depend_on_its_batch_mates() -> None:
@@ -106,13 +153,13 @@ def test_given_up_or_not_a_picture_does_not_depend_on_its_batch_mates() -> None:
     with torch.no_grad():
         net[0].bias[4], net[0].bias[0] = -1000, 1
     hooked = fv.attach(net, input_shape=(3, 12, 12))
-    alone = visualize(hooked, fv.Unit("1", 4), steps=30)
-    beside = visualize(hooked, [fv.Unit("1", 0), fv.Unit("1", 4)], steps=30)
+    alone = visualize(hooked, fv.Unit("1", 4), steps=40)
+    beside = visualize(hooked, [fv.Unit("1", 0), fv.Unit("1", 4)], steps=40)
     assert beside.data.flag.values.ravel().tolist() == ["", alone.data.flag.item()]
     torch.testing.assert_close(
         torch.from_numpy(beside.images.values[1]), torch.from_numpy(alone.images.values[0]), atol=1e-5, rtol=0
     )
-    assert alone.data.loss[0, 0].notnull().sum() == 16
+    assert alone.data.loss[0, 0].notnull().sum() == 32
     for name in ("loss", "alpha"):
         np.testing.assert_allclose(beside.data[name][1], alone.data[name][0], atol=1e-5)
 

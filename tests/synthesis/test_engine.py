@@ -12,7 +12,8 @@ from torch import nn
 
 import fvhooks as fv
 from fvhooks.errors import NonFiniteError
-from fvhooks.synthesis.engine import Plan, Schedule, look, synthesise
+from fvhooks.synthesis.engine import Plan, Schedule, synthesise
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.objectives.activation import Activation
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
 from fvhooks.synthesis.parametrisations.images import FourierImages, PixelImages

@@ -9,8 +9,9 @@ from torch import nn
 
 import fvhooks as fv
 from fvhooks.errors import MissingInputError
-from fvhooks.synthesis.engine import Plan, look
+from fvhooks.synthesis.engine import Plan
 from fvhooks.synthesis.gradients import term_gradients
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.objectives import Seen
 from fvhooks.synthesis.objectives.set_response import RaisedChannels
 from fvhooks.synthesis.recipes import Request

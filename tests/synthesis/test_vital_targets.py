@@ -14,7 +14,7 @@ import fvhooks as fv
 from fvhooks.demo import load_autoencoder, load_network, photographs
 from fvhooks.demo.autoencoders import SITE
 from fvhooks.errors import MissingInputError
-from fvhooks.synthesis.engine import look
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.recipes.vital import Vital
 from fvhooks.synthesis.recipes.vital_faithful import VitalFaithful
 from fvhooks.synthesis.references import profiles as references

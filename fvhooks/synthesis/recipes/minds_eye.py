@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 
 from fvhooks.errors import MissingInputError
-from fvhooks.synthesis.engine import Plan, Response, Schedule, Start, look
+from fvhooks.synthesis.engine import Plan, Response, Schedule, Start
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.objectives import Objective
 from fvhooks.synthesis.objectives.set_response import NearTargets, RaisedChannels
 from fvhooks.synthesis.objectives.sparsity import Sparsity

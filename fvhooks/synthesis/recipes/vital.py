@@ -17,6 +17,7 @@ from fvhooks.synthesis.objectives import Objective
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
 from fvhooks.synthesis.parametrisations.images import FourierImages, Pictures
 from fvhooks.synthesis.recipes import RECIPES, Request
+from fvhooks.synthesis.references.nodes import stored_nodes
 from fvhooks.synthesis.references.profiles import (
     NodeReference,
     ReferenceSettings,
@@ -28,7 +29,7 @@ from fvhooks.synthesis.references.strongest_images import find_strongest
 from fvhooks.synthesis.sets import ImageSet, likeness_to_sets, sized_images
 from fvhooks.synthesis.transforms import Roll
 from fvhooks.synthesis.visualizations import Target
-from fvhooks.units import LOGITS, Unit
+from fvhooks.units import Unit
 
 
 @RECIPES.register("vital")
@@ -104,17 +105,7 @@ class Vital:
             if needs_store:
                 request.need_store("vital")
             return list(self.nodes)
-        store, layer = request.need_store("vital"), request.layer
-        stored = [name for name in store.layers if name != LOGITS]
-        if layer == LOGITS:
-            return stored
-        if layer in stored:
-            return stored[: stored.index(layer) + 1]
-        if layer not in request.hooked.autoencoders and any(isinstance(unit, Unit) for unit in request.units):
-            store[layer]  # raises, naming what the store has
-        probe = request.hooked.probe()
-        end = probe[request.hooked.resolve(layer)].order
-        return [name for name in stored if probe[name].order < end]
+        return stored_nodes(request.hooked, request.need_store("vital"), request.units)
 
     def _references(
         self, request: Request, given: Sequence[Pictures | None], nodes: Sequence[str]

@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from fvhooks.hooks import HookedModel
 from fvhooks.store.reading import Store
-from fvhooks.synthesis.engine import look
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.references.strongest_images import along, strongest_images
 from fvhooks.units import Direction, Layout, Unit
 

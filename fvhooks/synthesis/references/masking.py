@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance.aims import AimedRelevance
-from fvhooks.synthesis.engine import look
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.objectives import Seen
 
 Activations = Mapping[str, Float[torch.Tensor, "image channel position"]]

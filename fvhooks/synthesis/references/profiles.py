@@ -20,7 +20,7 @@ from fvhooks.relevance.captum import channel_relevance
 from fvhooks.relevance.forms import Attributor
 from fvhooks.statistics.profile import choose_ranks
 from fvhooks.store.reading import Store
-from fvhooks.synthesis.engine import look
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.references.class_images import label_rows
 from fvhooks.synthesis.references.crops import CROP_SIDES, reference_crops
 from fvhooks.synthesis.references.facets import even_groups
@@ -218,6 +218,34 @@ def _look(
     return look(hooked, images.to(hooked.device), nodes)
 
 
+def channel_weights(
+    hooked: HookedModel,
+    crops: Float[torch.Tensor, "image rgb y x"],
+    unit: Unit | Direction,
+    nodes: Sequence[str],
+    attributor: Attributor | None = None,
+) -> dict[str, Float[np.ndarray, " channel"]]:
+    """How much each channel of some layers contributes to an inner target, over its reference crops.
+
+    Args:
+        hooked: the model.
+        crops: in [0, 1], on the model's device.
+        unit: the target.
+        nodes: the layers.
+        attributor: of the relevance; None: `LayerGradientXActivation`.
+
+    Returns:
+        By layer, in [0, 1].
+    """
+    if isinstance(unit, Unit):
+        relevance = channel_relevance(hooked, crops, unit.layer, unit.channel, nodes, attributor=attributor)
+    else:
+        relevance = AimedRelevance(hooked, [unit], nodes, attributor)(
+            crops, torch.zeros(len(crops), dtype=torch.int64)
+        )
+    return {node: importance(relevance[node], epsilon=_TINY).mean(0).cpu().numpy() for node in nodes}
+
+
 def _weighted(
     hooked: HookedModel,
     crops: Float[torch.Tensor, "image rgb y x"],
@@ -225,18 +253,11 @@ def _weighted(
     settings: ReferenceSettings,
 ) -> dict[str, NodeReference]:
     crops = crops.to(hooked.device)
-    if isinstance(unit, Unit):
-        relevance = channel_relevance(
-            hooked, crops, unit.layer, unit.channel, settings.nodes, attributor=settings.attributor
-        )
-    else:
-        aimed = AimedRelevance(hooked, [unit], settings.nodes, settings.attributor)
-        relevance = aimed(crops, torch.zeros(len(crops), dtype=torch.int64))
-    found = {}
-    for node, values in _look(hooked, crops, settings.nodes).items():
-        weights = importance(relevance[node], epsilon=_TINY).mean(0).cpu().numpy()
-        found[node] = NodeReference(*_profile_of(values), weights)
-    return found
+    weights = channel_weights(hooked, crops, unit, settings.nodes, settings.attributor)
+    return {
+        node: NodeReference(*_profile_of(values), weights[node])
+        for node, values in _look(hooked, crops, settings.nodes).items()
+    }
 
 
 def _profile_of(

@@ -15,7 +15,7 @@ from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.store.fingerprints import fingerprint_autoencoder
 from fvhooks.store.reading import Store
-from fvhooks.synthesis.engine import look
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import LOGITS, Direction, Unit
 

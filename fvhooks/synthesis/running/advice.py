@@ -12,7 +12,7 @@ from fvhooks.store.reading import Store
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import LOGITS, Unit
 
-BLOCKED = "nothing changed: no gradient reached the picture"
+BLOCKED = "no gradient reached the picture"
 _FEW = 32  # firing images, of which none need be a reference
 _log = logging.getLogger("fvhooks")
 

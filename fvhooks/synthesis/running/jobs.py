@@ -12,7 +12,8 @@ from fvhooks.errors import NonFiniteError
 from fvhooks.hooks import HookedModel
 from fvhooks.hooks.compiled import CompiledReader
 from fvhooks.store.reading import Store
-from fvhooks.synthesis.engine import Batch, Plan, Watch, look, synthesise
+from fvhooks.synthesis.engine import Batch, Plan, Watch, synthesise
+from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.objectives import Seen
 from fvhooks.synthesis.objectives.activation import responses
 from fvhooks.synthesis.recipes import RECIPES, Recipe, Request
@@ -127,13 +128,13 @@ def make(
         raise NonFiniteError(f"While visualizing {', '.join(names)}: {error}") from error
     peaks = _peaks(call.hooked, plan, units, batch, owner)
     steps = batch.loss.shape[1]
-    blocked = [batch.alpha is not None and not bool(alpha.any()) for alpha in _alphas(batch)]
-    stopped = steps < plan.schedule.steps and not all(blocked)
+    stopped = steps < plan.schedule.steps and len(batch.blocked) < len(places)
     loss = np.pad(
         batch.loss.cpu().numpy(), ((0, 0), (0, plan.schedule.steps - steps)), constant_values=np.nan
     )
+    layer = units[0].layer
     said = [
-        [call.warnings.get(call.units[unit].id, ""), _flag(call.hooked, units[0].layer, blocked[i], peaks[i])]
+        [call.warnings.get(call.units[unit].id, ""), _flag(call.hooked, layer, i in batch.blocked, peaks[i])]
         for i, (unit, _) in enumerate(places)
     ]
     return [
@@ -147,10 +148,6 @@ def make(
         )
         for i in range(len(places))
     ]
-
-
-def _alphas(batch: Batch) -> torch.Tensor:
-    return batch.images if batch.alpha is None else batch.alpha
 
 
 def _peaks(

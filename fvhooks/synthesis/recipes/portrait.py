@@ -1,0 +1,160 @@
+"""Portraits: pictures that are like a few real images that are alike, and laid out as these are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from fvhooks.errors import LayerNotFoundError
+from fvhooks.relevance.forms import Attributor
+from fvhooks.synthesis.cells import by_cell, cells_of, in_cells
+from fvhooks.synthesis.engine import Plan, Schedule
+from fvhooks.synthesis.objectives import Objective
+from fvhooks.synthesis.objectives.patch_matching import PatchMatching, answers, random_filters
+from fvhooks.synthesis.objectives.sort_matching import SortMatching
+from fvhooks.synthesis.parametrisations.images import FourierImages
+from fvhooks.synthesis.recipes import RECIPES, Request
+from fvhooks.synthesis.references.neighbours import (
+    neighbour_groups,
+    pooled,
+    read_references,
+    reference_images,
+)
+from fvhooks.synthesis.references.nodes import stored_nodes
+from fvhooks.synthesis.references.profiles import channel_weights, refuse_position
+from fvhooks.synthesis.sets import ImageSet, likeness_to_sets, sized_images
+from fvhooks.synthesis.transforms import Roll
+from fvhooks.synthesis.visualizations import Target
+from fvhooks.units import LOGITS
+
+
+@dataclass(frozen=True)
+class _Sitter:
+    """What the pictures of one unit are matched with: values by layer, and of patches by scale."""
+
+    values: dict[str, Float[torch.Tensor, "picture _ _"]]
+    weights: dict[str, Float[torch.Tensor, " _"]]
+    patches: list[Float[torch.Tensor, "picture filter _"]]
+    mean: Float[torch.Tensor, " rgb"]
+
+
+@RECIPES.register("portrait")
+@dataclass(frozen=True)
+class Portrait:
+    """Match real images as `vital` does, but a few that are alike, part by part, and their patches of pixels.
+
+    Each picture of a unit has references of its own: an image that stands for the unit and those nearest to
+    it in the deepest matched layer. Many images that differ have no picture in common; a few that are alike
+    do. Activations are sorted within each cell of the layer's grid, so that the layout of the references is
+    kept, and small patches of pixels are matched at several scales. With `facets=` so many groups are shared
+    by the seeds of a unit.
+
+    Example:
+        >>> Portrait(neighbours=4).neighbours
+        4
+
+    Args:
+        nodes: layers to match; default: all of the store up to the unit's own.
+        neighbours: images that a picture is matched with.
+        cells: along each side of a layer's grid; 1: layout counts for nothing.
+        patches: weight of the patches beside that of one layer.
+        scales: how many sizes of the picture patches are taken from, each half as large as the one before.
+        references: images of the unit that neighbours are chosen from, at most.
+        steps: of Adam.
+        rate: learning rate.
+        decay: amplitude of a coefficient falls as frequency to this power.
+        jitter: largest circular shift, as a fraction of the side.
+        attributor: makes a Captum layer attributor from (model, layer); default `LayerGradientXActivation`.
+            The channels of an inner unit's layers count by their relevance for it.
+    """
+
+    nodes: tuple[str, ...] | None = None
+    neighbours: int = 8
+    cells: int = 4
+    patches: float = 1.0
+    scales: int = 2
+    references: int = 50
+    steps: int = 160
+    rate: float = 0.2
+    decay: float = 1.25
+    jitter: float = 0.03
+    attributor: Attributor | None = None
+
+    def plan(self, request: Request) -> Plan:
+        """One term a layer and one for the patches; each group of references has an owner of its own."""
+        nodes, filters = self._nodes(request), random_filters(request.size[0])
+        owners = request.seeds if request.facets == 1 else request.facets
+        sitters = [self._sitter(request, unit, nodes, filters, owners) for unit in request.units]
+        terms: list[tuple[float, Objective]] = [
+            (1.0, self._matching(request, node, sitters, owners)) for node in nodes
+        ]
+        if self.patches:
+            scales = [torch.cat(parts) for parts in zip(*(one.patches for one in sitters), strict=True)]
+            terms.append((self.patches, PatchMatching(filters, scales)))
+        start = partial(
+            FourierImages,
+            request.size,
+            device=request.device,
+            decay=self.decay,
+            mean=torch.stack([one.mean for one in sitters]).mean(0).tolist(),
+        )
+        return Plan(
+            lambda generators, _: start(generators=generators),
+            terms,
+            Schedule(request.steps_or(self.steps), self.rate),
+            [Roll(round(self.jitter * min(request.size[1:])))],
+            owners=owners,
+            response=likeness_to_sets(request.hooked, request.units, owners),
+        )
+
+    def _nodes(self, request: Request) -> list[str]:
+        if self.nodes is not None:
+            return list(self.nodes)
+        found = stored_nodes(request.hooked, request.need_store("portrait"), request.units)
+        if not found:
+            raise LayerNotFoundError(
+                "Recipe 'portrait' needs at least one layer to match; collect a store with layers=[…]."
+            )
+        return found
+
+    def _sitter(
+        self,
+        request: Request,
+        unit: Target,
+        nodes: Sequence[str],
+        filters: Float[torch.Tensor, "filter rgb side side"],
+        owners: int,
+    ) -> _Sitter:
+        images = self._images(request, unit).to(request.device)
+        values = read_references(request.hooked, images, nodes)
+        groups = neighbour_groups(values[nodes[-1]].mean(-1).cpu().numpy(), owners, self.neighbours)
+        weights = {}
+        if not isinstance(unit, ImageSet) and unit.layer != LOGITS:
+            weights = channel_weights(request.hooked, images, unit, nodes, self.attributor)
+        scales = range(self.scales if self.patches else 0)
+        return _Sitter(
+            {node: pooled(in_cells(values[node], self._cells(request, node)), groups) for node in nodes},
+            {node: torch.from_numpy(found) for node, found in weights.items()},
+            [pooled(answers(images, filters.to(images), scale), groups) for scale in scales],
+            images.mean((0, 2, 3)),
+        )
+
+    def _images(self, request: Request, unit: Target) -> Float[torch.Tensor, "image rgb y x"]:
+        if isinstance(unit, ImageSet):
+            return sized_images(unit.images, request.size)
+        refuse_position("portrait", unit)
+        return reference_images(request.hooked, request.need_store("portrait"), unit, self.references)
+
+    def _cells(self, request: Request, node: str) -> Int[np.ndarray, "cell position"]:
+        return cells_of(request.hooked.layout(request.hooked.resolve(node)), self.cells)
+
+    def _matching(self, request: Request, node: str, sitters: Sequence[_Sitter], owners: int) -> Objective:
+        cells = self._cells(request, node)
+        channels = request.hooked.layout(request.hooked.resolve(node)).channels
+        weights = torch.stack([one.weights.get(node, torch.ones(channels)) for one in sitters])
+        weights = weights.repeat_interleave(owners, 0).repeat_interleave(len(cells), 1)
+        profiles = torch.cat([one.values[node] for one in sitters])
+        return by_cell(SortMatching(node, profiles, weights.to(request.device)), cells)

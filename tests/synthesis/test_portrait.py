@@ -1,0 +1,184 @@
+"""Portraits: neighbours, cells, patches, and the recipe that matches them."""
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.data import TensorDataset
+
+import fvhooks as fv
+from fvhooks.errors import MissingInputError
+from fvhooks.synthesis.cells import by_cell, cells_of, in_cells
+from fvhooks.synthesis.objectives import Seen
+from fvhooks.synthesis.objectives.patch_matching import PatchMatching, answers, random_filters
+from fvhooks.synthesis.objectives.sort_matching import SortMatching
+from fvhooks.synthesis.recipes.portrait import Portrait
+from fvhooks.synthesis.references.neighbours import neighbour_groups, pooled
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 4), st.integers(0, 5))
+def test_cells_are_of_one_size_and_hold_every_position_of_the_picture(rows, columns, side, prefix) -> None:
+    layout = fv.Layout("tokens", 4, (rows, columns), prefix)
+    cells = cells_of(layout, side)
+    assert len(cells) == (1 if min(rows, columns) <= side else side**2)
+    assert set(cells.ravel().tolist()) == set(range(prefix, layout.positions))
+
+
+def test_a_change_within_a_cell_is_not_seen_and_one_between_cells_is() -> None:
+    layout = fv.Layout("map", 3, (4, 4))
+    values = torch.rand(1, 3, 16, generator=torch.Generator().manual_seed(0))
+    cells = cells_of(layout, 2)
+    profiles = in_cells(values, cells).sort(-1).values
+    matching = by_cell(SortMatching("a", profiles, torch.ones(1, 12)), cells)
+
+    def loss(shown: torch.Tensor) -> float:
+        return matching(Seen({"a": shown}, torch.zeros(1, 3, 1, 1), torch.tensor([0]))).item()
+
+    within, between = values.clone(), values.clone()
+    within[..., [0, 5]] = values[..., [5, 0]]
+    between[..., [0, 15]] = values[..., [15, 0]]
+    assert loss(values) == loss(within) == 0
+    assert loss(between) > 1e-3
+
+
+class TestNeighbours:
+    def test_each_group_is_an_image_and_those_nearest_to_it(self) -> None:
+        features = np.random.default_rng(1).normal(size=(20, 5))
+        groups = neighbour_groups(features, 20, 4)
+        scaled = (features - features.mean(0)) / features.std(0)
+        distance = np.linalg.norm(scaled[:, None] - scaled, axis=2)
+        assert sorted(groups[:, 0].tolist()) == list(range(20))
+        for members in groups:
+            assert set(members) == set(np.argsort(distance[members[0]])[:4])
+
+    def test_the_first_pictures_have_the_same_references_however_many_follow(self) -> None:
+        features = np.random.default_rng(2).normal(size=(9, 3))
+        few, many = neighbour_groups(features, 3, 4), neighbour_groups(features, 25, 4)
+        assert (few == many[:3]).all()
+        assert (many[9:18] == many[:9]).all()  # with fewer images than pictures they come again
+        assert neighbour_groups(features, 2, 50).shape == (2, 9)
+
+    @settings(deadline=None)
+    @given(st.integers(1, 6), st.integers(1, 9))
+    def test_pooled_values_keep_the_mean_and_are_sorted(self, members, positions) -> None:
+        generator = torch.Generator().manual_seed(members * 10 + positions)
+        values = torch.randn(members, 2, positions, generator=generator)
+        found = pooled(values, np.arange(members)[None])
+        torch.testing.assert_close(found.mean(2)[0], values.mean((0, 2)), atol=1e-5, rtol=1e-4)
+        assert (found.diff(dim=2) >= -1e-6).all()
+        if members == 1:
+            torch.testing.assert_close(found, values.sort(2).values)
+
+
+def test_patches_of_the_reference_itself_cost_nothing_and_of_another_something() -> None:
+    pictures = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    filters = random_filters(3)
+    torch.testing.assert_close(filters.flatten(1).norm(dim=1), torch.ones(len(filters)))
+    profiles = [answers(pictures[:1], filters, scale).sort(-1).values for scale in range(2)]
+    term = PatchMatching(filters, profiles)
+    loss = term(Seen({}, torch.cat([pictures, pictures[:1].flip(-1)]), torch.zeros(3, dtype=torch.int64)))
+    assert loss[0].item() == pytest.approx(0, abs=1e-9)
+    assert loss[1].item() > 1e-3
+    assert term.layers == ()
+
+
+@pytest.fixture(scope="module")
+def hooked() -> fv.HookedModel:
+    torch.manual_seed(4)
+    net = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 144, 3)
+    )
+    return fv.attach(net, mean=[0.5] * 3, std=[0.25] * 3, input_shape=(3, 16, 16))
+
+
+@pytest.fixture(scope="module")
+def store(hooked: fv.HookedModel, tmp_path_factory: pytest.TempPathFactory) -> fv.Store:
+    images = torch.rand(60, 3, 16, 16, generator=torch.Generator().manual_seed(5))
+    images = nn.functional.avg_pool2d(images, 5, 1, 2)
+    data = TensorDataset((images * 255).to(torch.uint8), torch.arange(60) % 3)
+    path = tmp_path_factory.mktemp("portraits") / "s.zarr"
+    return fv.collect(hooked, data, path, layers=["1", "3"], show_progress=False)
+
+
+def made(
+    hooked: fv.HookedModel, units: object, store: fv.Store | None, **options: object
+) -> fv.Visualizations:
+    return fv.visualize(
+        hooked, units, store=store, **{"recipe": "portrait", "show_progress": False} | options
+    )
+
+
+class TestRecipe:
+    def test_the_same_picture_however_many_are_asked_for(
+        self, hooked: fv.HookedModel, store: fv.Store
+    ) -> None:
+        few = made(hooked, fv.Unit.logit(1), store, seeds=2, steps=8)
+        many = made(hooked, [fv.Unit.logit(0), fv.Unit.logit(1)], store, seeds=5, steps=8)
+        np.testing.assert_allclose(few.images.values[0], many.images.values[1, :2], atol=1e-4)
+
+    def test_pictures_of_one_unit_follow_other_references(
+        self, hooked: fv.HookedModel, store: fv.Store
+    ) -> None:
+        plan = Portrait().plan(_request(hooked, store, seeds=4))
+        (_, first), *_ = plan.terms
+        profiles = first.objective.profiles
+        assert plan.owners == len(profiles) == 4
+        assert len(torch.unique(profiles.flatten(1), dim=0)) == 4
+        shared = Portrait().plan(_request(hooked, store, seeds=4, facets=2))
+        assert shared.owners == 2
+
+    @pytest.mark.parametrize(
+        "units",
+        [fv.Unit("3", 2), fv.Direction("3", np.eye(8)[1] + np.eye(8)[4], "two"), fv.Unit("1", 0)],
+        ids=["unit", "direction", "early unit"],
+    )
+    def test_inner_targets_count_channels_by_relevance(
+        self, hooked: fv.HookedModel, store: fv.Store, units: object
+    ) -> None:
+        vis = made(hooked, units, store, seeds=2, steps=20)
+        assert (vis.data.loss.values[..., -1] < vis.data.loss.values[..., 0]).all()
+        plan = Portrait().plan(_request(hooked, store, units=units))
+        weights = plan.terms[-2][1].objective.weights
+        assert 0 <= weights.min() < 0.99 <= weights.max() <= 1
+
+    def test_the_users_images_need_no_store(self, hooked: fv.HookedModel) -> None:
+        images = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(6))
+        mine = fv.ImageSet("3", images, name="mine")
+        vis = made(hooked, mine, None, recipe=Portrait(nodes=("1", "3")), seeds=2, steps=5)
+        assert np.isfinite(vis.images.values).all()
+        with pytest.raises(MissingInputError, match=r"'portrait' builds on real images"):
+            made(hooked, mine, None, steps=5)
+
+    def test_one_position_of_a_channel_is_refused(self, hooked: fv.HookedModel, store: fv.Store) -> None:
+        with pytest.raises(MissingInputError, match="'portrait' matches a whole channel"):
+            made(hooked, fv.Unit("3", 1, (2, 2)), store, steps=5)
+
+
+def _request(hooked: fv.HookedModel, store: fv.Store, units: object = None, **options: int):
+    from fvhooks.synthesis.recipes import Request
+
+    given = {"steps": 2, "seeds": 1, "facets": 1} | options
+    return Request(hooked, [units or fv.Unit.logit(1)], store, size=(3, 16, 16), **given)
+
+
+@pytest.mark.real
+def test_classes_of_a_trained_network_are_taken_for_them_by_another(
+    shared: ModuleType, tmp_path: object
+) -> None:
+    """By a network of another family, and laid out as their references, which sorting alone forgets."""
+    model, mean, std = shared.load("cifar10_resnet20")
+    hooked = fv.attach(model, mean=mean, std=std, input_shape=(3, 32, 32))
+    images, labels = shared.cifar10("train")
+    data = TensorDataset(images[:600], labels[:600])
+    layers = ["layer1", "layer2", "layer3"]
+    store = fv.collect(hooked, data, tmp_path / "s.zarr", layers=layers, show_progress=False)
+    classes = [1, 7, 8]
+    vis = made(hooked, [fv.Unit.logit(index) for index in classes], store, seeds=2, steps=60)
+    judge, mean, std = shared.load("cifar10_vit")
+    other = fv.attach(judge, mean=mean, std=std, input_shape=(3, 32, 32))
+    logits = other.read(torch.from_numpy(vis.images.values).flatten(0, 1), ["logits"])["logits"]
+    assert (logits.argmax(1).numpy() == np.repeat(classes, 2)).sum() >= 4
