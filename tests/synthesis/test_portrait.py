@@ -1,7 +1,5 @@
 """Portraits: neighbours, cells, patches, and the recipe that matches them."""
 
-from types import ModuleType
-
 import numpy as np
 import pytest
 import torch
@@ -163,22 +161,3 @@ def _request(hooked: fv.HookedModel, store: fv.Store, units: object = None, **op
 
     given = {"steps": 2, "seeds": 1, "facets": 1} | options
     return Request(hooked, [units or fv.Unit.logit(1)], store, size=(3, 16, 16), **given)
-
-
-@pytest.mark.real
-def test_classes_of_a_trained_network_are_taken_for_them_by_another(
-    shared: ModuleType, tmp_path: object
-) -> None:
-    """By a network of another family, and laid out as their references, which sorting alone forgets."""
-    model, mean, std = shared.load("cifar10_resnet20")
-    hooked = fv.attach(model, mean=mean, std=std, input_shape=(3, 32, 32))
-    images, labels = shared.cifar10("train")
-    data = TensorDataset(images[:600], labels[:600])
-    layers = ["layer1", "layer2", "layer3"]
-    store = fv.collect(hooked, data, tmp_path / "s.zarr", layers=layers, show_progress=False)
-    classes = [1, 7, 8]
-    vis = made(hooked, [fv.Unit.logit(index) for index in classes], store, seeds=2, steps=60)
-    judge, mean, std = shared.load("cifar10_vit")
-    other = fv.attach(judge, mean=mean, std=std, input_shape=(3, 32, 32))
-    logits = other.read(torch.from_numpy(vis.images.values).flatten(0, 1), ["logits"])["logits"]
-    assert (logits.argmax(1).numpy() == np.repeat(classes, 2)).sum() >= 4

@@ -71,7 +71,7 @@ class FourierImages:
         generators: one a picture, on the CPU.
         device: where the pictures are.
         decay: the scale of a coefficient falls as frequency to this power.
-        mean: colour that an empty spectrum shows, one number a channel in [0, 1]; None: mid-grey.
+        mean: colour that an empty spectrum shows in [0, 1], one for all or one a picture; None: grey.
     """
 
     def __init__(
@@ -81,15 +81,15 @@ class FourierImages:
         device: torch.device,
         *,
         decay: float = 1.0,
-        mean: Sequence[float] | None = None,
+        mean: Sequence[float] | Float[torch.Tensor, "picture rgb"] | None = None,
     ) -> None:
         self.size = size
         channels, height, width = size
         shape = (channels, height, width // 2 + 1, 2)
         self.scale = _falling(height, width, decay).to(device)
         self.colours = natural_colours(channels, device)
-        level = torch.tensor(list(mean) if mean is not None else [0.5] * channels).clamp(0.02, 0.98)
-        self.offset = torch.logit(level).view(1, -1, 1, 1).to(device)
+        level = torch.as_tensor(mean if mean is not None else [0.5] * channels).clamp(0.02, 0.98)
+        self.offset = torch.logit(level).view(-1, channels, 1, 1).to(device)
         noise = torch.stack([torch.randn(shape, generator=generator) for generator in generators])
         self.spectrum = (_SPREAD * noise).to(device).requires_grad_()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -38,7 +37,7 @@ class _Sitter:
     values: dict[str, Float[torch.Tensor, "picture _ _"]]
     weights: dict[str, Float[torch.Tensor, " _"]]
     patches: list[Float[torch.Tensor, "picture filter _"]]
-    mean: Float[torch.Tensor, " rgb"]
+    colours: Float[torch.Tensor, "picture rgb"]
 
 
 @RECIPES.register("portrait")
@@ -94,15 +93,14 @@ class Portrait:
         if self.patches:
             scales = [torch.cat(parts) for parts in zip(*(one.patches for one in sitters), strict=True)]
             terms.append((self.patches, PatchMatching(filters, scales)))
-        start = partial(
-            FourierImages,
-            request.size,
-            device=request.device,
-            decay=self.decay,
-            mean=torch.stack([one.mean for one in sitters]).mean(0).tolist(),
-        )
+        colours = torch.cat([one.colours for one in sitters])
+
+        def start(generators: Sequence[torch.Generator], owner: Sequence[int]) -> FourierImages:
+            mean = colours[list(owner)]
+            return FourierImages(request.size, generators, request.device, decay=self.decay, mean=mean)
+
         return Plan(
-            lambda generators, _: start(generators=generators),
+            start,
             terms,
             Schedule(request.steps_or(self.steps), self.rate),
             [Roll(round(self.jitter * min(request.size[1:])))],
@@ -139,7 +137,7 @@ class Portrait:
             {node: pooled(in_cells(values[node], self._cells(request, node)), groups) for node in nodes},
             {node: torch.from_numpy(found) for node, found in weights.items()},
             [pooled(answers(images, filters.to(images), scale), groups) for scale in scales],
-            images.mean((0, 2, 3)),
+            images.mean((2, 3))[torch.from_numpy(groups).to(images.device)].mean(1),
         )
 
     def _images(self, request: Request, unit: Target) -> Float[torch.Tensor, "image rgb y x"]:
