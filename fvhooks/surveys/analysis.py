@@ -237,6 +237,7 @@ def _raters(sides: Sequence[Sequence[Answer]], looked_for: float) -> int | None:
 
 
 def _agreement(answers: Sequence[Answer]) -> float:
-    numeric = answers[0].task == "rating"
-    given = [answer.score if numeric else answer.given for answer in answers]
-    return rater_agreement([answer.question for answer in answers], given, numeric=numeric)
+    items = [answer.question for answer in answers]
+    if answers[0].task == "rating":
+        return rater_agreement(items, [answer.score for answer in answers], numeric=True)
+    return rater_agreement(items, [answer.given for answer in answers])

@@ -78,7 +78,8 @@ def ask(pictures: Mapping[str, Visualizations], labels: Sequence[str], plan: Sur
 
 def _question(task: str, about: Place, labels: Sequence[str], rng: np.random.Generator) -> Question:
     recipe, unit, seed = about
-    name, shown, right = rng.bytes(8).hex(), (about,), ""
+    name, right = rng.bytes(8).hex(), ""
+    shown: tuple[Place, ...] = (about,)
     if task == "naming":
         right = labels[unit]
     elif task == "choice":
