@@ -7,8 +7,8 @@ An entry is any registered recipe, "vital/5" with five facets, or a control: "vi
 random weights, "vital@permuted" of a network whose outputs have each other's weights, "vital@swapped" from
 another class's references. A submitted folder holds UNIT/SEED.png. Real images and trivial entries are
 always judged beside them. Pictures and scores are kept in the cache: one more entry costs its own time only.
-Writes `quality.md`, `quality.json` (a score for each picture), `quality.png` and, of recipes beside their
-controls, `sanity.png` into the track's folder.
+Writes `quality.md`, `quality.json` (a score for each picture), `quality.png` and, without anyone's
+photographs, `recipes.png` into the track's folder.
 """
 
 import argparse
@@ -93,9 +93,8 @@ def main() -> None:
     (world.folder / "quality.json").write_text(found, encoding="utf-8")
     (world.folder / "quality.md").write_text(text, encoding="utf-8")
     sheet(entries).save(world.folder / "quality.png")
-    checked = {entry.name.partition("@")[0] for entry in entries if entry.kind == "control"}
-    if checked:
-        sheet([e for e in entries if e.name.partition("@")[0] in checked]).save(world.folder / "sanity.png")
+    made_here = [entry for entry in entries if entry.kind in ("recipe", "control")]
+    sheet(sorted(made_here, key=lambda entry: entry.name)).save(world.folder / "recipes.png")
     print(text)
 
 
