@@ -13,6 +13,7 @@ photographs, `recipes.png` into the track's folder.
 
 import argparse
 import json
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from quality_entries import Entry, made, real_entry, submitted, trivial
 from quality_protocol import load_protocol
 from quality_table import columns, report, winners
 from quality_world import World
+
+from fvhooks.errors import FVHooksError, MissingInputError
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
@@ -83,6 +86,10 @@ def main() -> None:
         *(submitted(world, path) for path in options.submit),
         *trivial(world),
     ]
+    names = [entry.name for entry in entries]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise MissingInputError(f"Two entries are called {twice[0]!r}; name the folder otherwise.")
     own, juries = Own(world), [Jury(world, judge) for judge in world.track.judges]
     results = {entry.name: scores_of(world, entry, own, juries) for entry in entries}
     kinds = {entry.name: entry.kind for entry in entries}
@@ -99,4 +106,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FVHooksError as error:
+        sys.exit(f"quality: {error}")
