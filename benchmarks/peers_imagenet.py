@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from gallery import NETWORKS, Pictures, attach
 from peers import lucent
-from quality_cifar import features, interval
+from quality_columns import features
+from quality_table import interval
 from torch.nn import functional as F  # noqa: N812 - its usual name
 from trained import load_networks
 

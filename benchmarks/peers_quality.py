@@ -2,7 +2,7 @@
 
     FVHOOKS_TEST_DATA=FOLDER python benchmarks/peers_quality.py --cache CACHE --seeds 2
 
-The measures are those of `quality_cifar.py`, by its first judge, a ResNet-56 that made none of the pictures.
+The measures are those of `quality.py`, by its first judge, a ResNet-56 that made none of the pictures.
 Lucent runs with its defaults but for the size, 32 pixels as the network takes them.
 """
 
@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from cifar_pictures import CLASSES, Set, World, attach, build_world, split_real
 from peers import lucent
-from quality_cifar import JUDGES, features, interval
+from quality_columns import features
+from quality_table import interval
 
 import fvhooks as fv
 from fvhooks.metrics import accuracy, frechet_distance, predict
@@ -58,7 +59,7 @@ def main() -> None:
         "vital, 80 steps at 0.4": lambda: from_fvhooks(world, Vital(steps=80, rate=0.4), given.seeds),
         "torch-lucent": lambda: from_lucent(world, given.seeds),
     }
-    judge, layer = attach(world.networks, JUDGE), JUDGES[JUDGE]
+    judge, layer = attach(world.networks, JUDGE), "layer3"
     real = features(judge, layer, world.real)
     _, rest = split_real(world, 20, seed=0)
     for name in given.ways or ways:

@@ -16,6 +16,7 @@ from fvhooks import __version__
 from fvhooks.dependencies import require
 from fvhooks.errors import FVHooksError, MissingInputError
 from fvhooks.specifiers import ATTRIBUTORS, DATA, MODELS, attributor_of, dataset_of, model_of
+from fvhooks.surveys import commands as surveys
 from fvhooks.units import Unit
 
 _ONE_HEAP = "distributed.nanny.pre-spawn-environ.MALLOC_ARENA_MAX"  # see fvhooks.collecting.allocation
@@ -123,6 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     _add_collect(commands.add_parser("collect", help="statistics of real images", description=_COLLECT))
     _add_store(commands.add_parser("store", help="look into a store"))
+    asked = commands.add_parser("judge", help="ask people about pictures; read their answers")
+    surveys.add_words(asked)
+    asked.set_defaults(run=_judge)
     return parser
 
 
@@ -235,6 +239,11 @@ def _top(options: argparse.Namespace) -> int:
         print(f"{float(one['value']):12.5g}  {one['id'].item()}  label {one['label'].item()}")
     if options.images:
         _save(store.images(found.id.values), Path(options.images))
+    return 0
+
+
+def _judge(options: argparse.Namespace) -> int:
+    print(surveys.judge(options))
     return 0
 
 

@@ -1,0 +1,112 @@
+"""How good class pictures are: a frozen protocol, the same for every recipe and for pictures from elsewhere.
+
+    FVHOOKS_TEST_DATA=FOLDER python benchmarks/quality.py --cache FOLDER --entries vital fourier vital@swapped
+    FVHOOKS_TEST_DATA=FOLDER python benchmarks/quality.py --cache FOLDER --submit MY_PICTURES
+
+An entry is any registered recipe, "vital/5" with five facets, or a control: "vital@untrained" is made of
+random weights, "vital@permuted" of a network whose outputs have each other's weights, "vital@swapped" from
+another class's references. A submitted folder holds UNIT/SEED.png. Real images and trivial entries are
+always judged beside them. Pictures and scores are kept in the cache: one more entry costs its own time only.
+Writes `quality.md`, `quality.json` (a score for each picture), `quality.png` and, without anyone's
+photographs, `recipes.png` into the track's folder.
+"""
+
+import argparse
+import json
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+from quality_columns import Jury, Own, clip_scores
+from quality_entries import Entry, made, real_entry, submitted, trivial
+from quality_protocol import load_protocol
+from quality_table import columns, report, winners
+from quality_world import World
+
+from fvhooks.errors import FVHooksError, MissingInputError
+
+NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+def scores_of(world: World, entry: Entry, own: Own, juries: list[Jury]) -> dict[str, Any]:
+    """All scores of an entry, from the cache where the same pictures were judged by the same protocol."""
+    pictures = sha256(np.ascontiguousarray(entry.images.numpy()).tobytes()).hexdigest()[:16]
+    path = world.folder / "scores" / f"{entry.name.replace('/', '-')}.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if (known.get("pictures"), known.get("protocol")) != (pictures, world.protocol.digest):
+        known = {"kind": entry.kind, "pictures": pictures, "protocol": world.protocol.digest}
+        known |= own.score(entry) | {jury.judge.name: jury.score(entry) for jury in juries}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(known), encoding="utf-8")
+    return known | {"seconds": entry.seconds, "clip": clip_scores(entry, NAMES)}
+
+
+def sheet(entries: list[Entry], each: int = 2, scale: int = 2) -> Image.Image:
+    """The first pictures of every unit (columns), `each` rows an entry, one where all are the same."""
+    side, label = entries[0].images.shape[-1] * scale + 2, 150
+    rows = [(e, seed) for e in entries for seed in range(1 if _is_one(e) else each)]
+    page = Image.new("RGB", (label + side * len(entries[0].images), side * len(rows)), "white")
+    draw = ImageDraw.Draw(page)
+    for row, (entry, seed) in enumerate(rows):
+        if seed == 0:
+            draw.text((4, row * side + side // 2 - 6), entry.name, fill="black")
+        for unit, picture in enumerate(entry.images[:, seed]):
+            pixels = (picture * 255).round().byte().permute(1, 2, 0).numpy()
+            shown = Image.fromarray(pixels).resize((side - 2, side - 2), Image.Resampling.NEAREST)
+            page.paste(shown, (label + unit * side + 1, row * side + 1))
+    return page
+
+
+def _is_one(entry: Entry) -> bool:
+    return bool((entry.images[:, :1] == entry.images).all())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cache", type=Path, required=True, help="folder for stores, pictures and scores")
+    parser.add_argument("--track", default="cifar10_resnet20", help="the pictured network")
+    parser.add_argument("--entries", nargs="*", default=["vital", "fourier"])
+    parser.add_argument("--submit", type=Path, nargs="*", default=[], help="folders of UNIT/SEED.png")
+    parser.add_argument("--make-only", action="store_true", help="make pictures, judge nothing")
+    options = parser.parse_args()
+    protocol = load_protocol()
+    world = World(protocol, protocol.tracks[options.track], options.cache / options.track)
+    world.folder.mkdir(parents=True, exist_ok=True)
+    entries = [made(world, name) for name in options.entries]
+    if options.make_only:
+        return
+    entries = [
+        real_entry(world),
+        *entries,
+        *(submitted(world, path) for path in options.submit),
+        *trivial(world),
+    ]
+    names = [entry.name for entry in entries]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise MissingInputError(f"Two entries are called {twice[0]!r}; name the folder otherwise.")
+    own, juries = Own(world), [Jury(world, judge) for judge in world.track.judges]
+    results = {entry.name: scores_of(world, entry, own, juries) for entry in entries}
+    kinds = {entry.name: entry.kind for entry in entries}
+    text = report(results, kinds, world.track)
+    about = {"version": protocol.version, "digest": protocol.digest, "track": options.track, "names": NAMES}
+    verdicts = winners(results, kinds, columns(world.track))
+    found = json.dumps({"protocol": about, "winners": verdicts, "entries": results}, indent=1)
+    (world.folder / "quality.json").write_text(found, encoding="utf-8")
+    (world.folder / "quality.md").write_text(text, encoding="utf-8")
+    sheet(entries).save(world.folder / "quality.png")
+    made_here = [entry for entry in entries if entry.kind in ("recipe", "control")]
+    sheet(sorted(made_here, key=lambda entry: entry.name)).save(world.folder / "recipes.png")
+    print(text)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except FVHooksError as error:
+        sys.exit(f"quality: {error}")

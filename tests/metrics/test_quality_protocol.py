@@ -1,0 +1,82 @@
+"""The frozen protocol of `benchmarks/quality.py`: what it says of who wins, and what it takes in."""
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fvhooks.errors import ImageError, MissingInputError
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scripts() -> Iterator[None]:
+    before = set(sys.modules)
+    sys.path.insert(0, str(FOLDER))
+    yield
+    sys.path.remove(str(FOLDER))
+    for name in set(sys.modules) - before:
+        if name.startswith("quality_") or name == "trained":
+            del sys.modules[name]
+
+
+def test_version_1_is_frozen_and_no_network_judges_itself() -> None:
+    protocol = import_module("quality_protocol").load_protocol()
+    assert (protocol.version, protocol.digest) == ("1", "dfdc1b204824")  # another content is another version
+    assert protocol.seeds >= 20
+    for track in protocol.tracks.values():
+        assert track.network not in [judge.name for judge in track.judges]
+    families = {judge.family for judge in protocol.tracks["cifar10_resnet20"].judges}
+    assert families == {"convolutional", "transformer"}
+
+
+def test_who_does_as_well_as_the_best_recipe_is_named_and_nobody_else() -> None:
+    table = import_module("quality_table")
+    say = str
+    known = [
+        table.Column("high", "g", say, lambda scores, real: scores["v"]),
+        table.Column("near", "g", say, lambda scores, real: -abs(scores["v"] - real["v"])),
+        table.Column("cost", "g", say),
+    ]
+    values = {"real, fresh": 5.0, "a": 3.0, "b": 4.0, "b@swapped": 4.0, "grey": 4.5, "copy": float("nan")}
+    results = {name: {"v": value} for name, value in values.items()}
+    kinds = dict(zip(values, ["real", "recipe", "recipe", "control", "floor", "floor"], strict=True))
+    high, near = table.winners(results, kinds, known)
+    expected = {"best": "b", "floor": ["grey"], "control": ["b@swapped"], "shown": []}
+    assert high == {"column": "high"} | expected
+    assert near == {"column": "near"} | expected
+    results["grey"]["v"] = 3.9
+    assert [row["floor"] for row in table.winners(results, kinds, known)] == [[], []]
+
+
+def test_a_submitted_folder_is_taken_whole_or_refused(tmp_path: Path) -> None:
+    entries = import_module("quality_entries")
+    world = SimpleNamespace(
+        track=SimpleNamespace(units=2),
+        protocol=SimpleNamespace(seeds=2),
+        store=SimpleNamespace(image_shape=(3, 4, 4)),
+    )
+
+    def draw(unit: int, seed: int, side: int = 4) -> None:
+        (tmp_path / str(unit)).mkdir(exist_ok=True)
+        pixels = np.full((side, side, 3), 10 * unit + seed, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / str(unit) / f"{seed}.png")
+
+    draw(0, 0), draw(0, 1), draw(1, 0)
+    with pytest.raises(MissingInputError, match="Expected 2 pictures of each unit, got 1 of unit 1"):
+        entries.submitted(world, tmp_path)
+    draw(1, 1)
+    found = entries.submitted(world, tmp_path).images
+    np.testing.assert_allclose(found[:, :, 0, 0, 0] * 255, [[0, 1], [10, 11]], atol=1e-4)
+    draw(1, 1, side=5)
+    with pytest.raises(ImageError, match="pictures of one size"):
+        entries.submitted(world, tmp_path)
+    (tmp_path / "0").rename(tmp_path / "away")
+    with pytest.raises(MissingInputError, match="No pictures of unit 0"):
+        entries.submitted(world, tmp_path)
