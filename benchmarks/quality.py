@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw
 from quality_columns import Jury, Own, clip_scores
 from quality_entries import Entry, made, real_entry, submitted, trivial
 from quality_protocol import load_protocol
-from quality_table import columns, report, winners
+from quality_table import columns, front, report, winners
 from quality_world import World
 
 from fvhooks.errors import FVHooksError, MissingInputError
@@ -96,7 +96,8 @@ def main() -> None:
     text = report(results, kinds, world.track)
     about = {"version": protocol.version, "digest": protocol.digest, "track": options.track, "names": NAMES}
     verdicts = winners(results, kinds, columns(world.track))
-    found = json.dumps({"protocol": about, "winners": verdicts, "entries": results}, indent=1)
+    parts = {"winners": verdicts, "front": front(results, kinds, columns(world.track)), "entries": results}
+    found = json.dumps({"protocol": about} | parts, indent=1)
     (world.folder / "quality.json").write_text(found, encoding="utf-8")
     (world.folder / "quality.md").write_text(text, encoding="utf-8")
     sheet(entries).save(world.folder / "quality.png")

@@ -126,16 +126,22 @@ def _clip(found: Scores) -> str:
     return "—" if "skipped" in found else f"{found['accuracy']:.0%}"
 
 
+def merits_of(results: dict[str, Scores], column: Column) -> dict[str, float]:
+    """How good each entry is in a column; what is not known is worst."""
+    if column.merit is None:
+        return {}
+    found = {name: column.merit(scores, results[REAL]) for name, scores in results.items()}
+    return {name: -math.inf if math.isnan(value) else value for name, value in found.items()}
+
+
 def winners(results: dict[str, Scores], kinds: dict[str, str], known: list[Column]) -> list[Scores]:
     """For each column the best recipe, and who of the others does at least as well."""
-    real = results[REAL]
+    recipes = [name for name in results if kinds[name] == "recipe"]
     found = []
     for column in known:
-        if column.merit is None:
+        merits = merits_of(results, column)
+        if not merits:
             continue
-        merits = {name: column.merit(scores, real) for name, scores in results.items()}
-        merits = {name: -math.inf if math.isnan(value) else value for name, value in merits.items()}
-        recipes = [name for name in results if kinds[name] == "recipe"]
         best = max(recipes, key=lambda name: merits[name])
         won = {
             kind: [n for n in results if kinds[n] == kind and merits[n] >= merits[best]]
@@ -143,6 +149,18 @@ def winners(results: dict[str, Scores], kinds: dict[str, str], known: list[Colum
         }
         found.append({"column": column.name, "best": best, **won})
     return found
+
+
+def front(results: dict[str, Scores], kinds: dict[str, str], known: list[Column]) -> list[str]:
+    """The recipes that no other recipe beats, over the columns that no trivial entry wins."""
+    fair = {row["column"] for row in winners(results, kinds, known) if not row["floor"]}
+    merits = [merits_of(results, column) for column in known if column.name in fair]
+    places = {n: [column[n] for column in merits] for n in results if kinds[n] == "recipe"}
+
+    def beats(ours: list[float], theirs: list[float]) -> bool:
+        return ours != theirs and all(a >= b for a, b in zip(ours, theirs, strict=True))
+
+    return [n for n, place in places.items() if not any(beats(other, place) for other in places.values())]
 
 
 def markdown(head: list[str], rows: dict[str, list[str]], corner: str = "pictures") -> str:
@@ -166,6 +184,8 @@ def report(results: dict[str, Scores], kinds: dict[str, str], track: Track) -> s
     }
     head = ["best recipe", "trivial entries that do as well", "controls that do", "other photographs"]
     parts.append(f"Who wins\n\n{markdown(head, verdicts, 'column')}")
+    names = ", ".join(f"`{name}`" for name in front(results, kinds, known))
+    parts.append(f"On the Pareto front of the columns that no trivial entry wins: {names}.")
     skipped = {s["clip"]["skipped"] for s in results.values() if "skipped" in s["clip"]}
     return "\n\n".join([*parts, *(f"CLIP was not asked: {reason}." for reason in sorted(skipped))]) + "\n"
 

@@ -55,6 +55,21 @@ def test_who_does_as_well_as_the_best_recipe_is_named_and_nobody_else() -> None:
     assert [row["floor"] for row in table.winners(results, kinds, known)] == [[], []]
 
 
+def test_the_front_counts_only_columns_that_no_trivial_entry_wins() -> None:
+    table = import_module("quality_table")
+    known = [
+        table.Column(place, "g", str, lambda scores, real, p=int(place): scores["v"][p]) for place in "012"
+    ]
+    values = {"real, fresh": [9, 9, 9], "a": [1, 3, 9], "b": [3, 1, 0], "c": [1, 2, 9], "grey": [0, 0, 9]}
+    results = {name: {"v": value} for name, value in values.items()}
+    kinds = dict(zip(values, ["real", "recipe", "recipe", "recipe", "floor"], strict=True))
+    assert table.front(results, kinds, known) == ["a", "b"]  # a is never below c; grey wins the third column
+    results["b"]["v"] = [1, 1, 99]
+    assert table.front(results, kinds, known) == ["a", "b"]  # now no one else wins the third column
+    results["grey"]["v"] = [0, 0, 99]
+    assert table.front(results, kinds, known) == ["a"]
+
+
 def test_a_submitted_folder_is_taken_whole_or_refused(tmp_path: Path) -> None:
     entries = import_module("quality_entries")
     world = SimpleNamespace(
