@@ -161,7 +161,7 @@ def collect(
 def _warn_of_labels(store: Store) -> None:
     """Say so where labels and outputs seem to be numbered differently, which no picture of a class survives.
 
-    The folders of a few classes are numbered from 0 on, a network that knows a thousand numbers them otherwise.
+    Folders of a few classes are numbered from 0 on; a network that knows a thousand numbers them otherwise.
     """
     root = schema.open_root(store.path)
     labels, predictions = (array_of(root, f"images/{name}")[:] for name in ("label", "prediction"))
