@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
+import numpy as np
 from tqdm.auto import tqdm
 
 from fvhooks.collecting.folding import fold
@@ -164,7 +165,8 @@ def _warn_of_labels(store: Store) -> None:
     Folders of a few classes are numbered from 0 on; a network that knows a thousand numbers them otherwise.
     """
     root = schema.open_root(store.path)
-    labels, predictions = (array_of(root, f"images/{name}")[:] for name in ("label", "prediction"))
+    labels = np.asarray(array_of(root, "images/label")[:])
+    predictions = np.asarray(array_of(root, "images/prediction")[:])
     labelled = int(((labels >= 0) & (predictions >= 0)).sum())
     right = int(((labels >= 0) & (predictions == labels)).sum())
     outputs = store.layout(LOGITS).channels
