@@ -23,7 +23,11 @@ def strongest(store: fv.Store, layer: str) -> list[str]:
 
 def pictures(hooked: fv.HookedModel, store: fv.Store, folder: Path) -> fv.Visualizations:
     direction = fv.Direction("layer3", np.ones(64), name="all of it")
-    targets = [fv.Unit.logit(0), fv.Unit("layer3", 7, position=(1, 2)), direction]
+    targets: list[fv.Unit | fv.Direction] = [
+        fv.Unit.logit(0),
+        fv.Unit("layer3", 7, position=(1, 2)),
+        direction,
+    ]
     vis = fv.visualize(hooked, targets, Vital(steps=10), store, seeds=2, show_progress=False)
     vis.save(folder / "pictures.zarr")
     images: xr.DataArray = vis.images
@@ -42,7 +46,8 @@ def explained(hooked: fv.HookedModel, store: fv.Store, image: torch.Tensor) -> l
     view: fv.Explanation = fv.explain(hooked, FlowLRP, image, 3, store, layer="layer3", k=4)
     view.to_html("explanation.html")
     relevance: torch.Tensor = fv.relevance.attribute(hooked, image[None], ["layer3"], target=3)["layer3"]
-    return fv.top_units(relevance, layer="layer3", k=4)
+    found = fv.top_units(relevance, layer="layer3", k=4)  # of several images, a list for each
+    return [unit for unit in found if isinstance(unit, fv.Unit)]
 
 
 def without(hooked: fv.HookedModel, unit: fv.Unit, images: torch.Tensor) -> torch.Tensor:
