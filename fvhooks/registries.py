@@ -51,6 +51,15 @@ class Registry(Mapping[str, T], Generic[T]):
 
         return decorate
 
+    def unregister(self, name: str) -> None:
+        """Forget an entry, so that a notebook can register the next version of it.
+
+        Raises:
+            NotRegisteredError: nothing is registered under `name`.
+        """
+        self[name]  # raises, naming what is known
+        del self._entries[name], self._owners[name]
+
     def _load(self) -> None:
         if self._loaded or self._loading:  # a file may look another entry up while it is imported
             return

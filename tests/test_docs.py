@@ -1,17 +1,22 @@
 """Documentation that runs: every Python block of every page, and the commands of the README."""
 
+import ast
 import re
+import shutil
+import subprocess
+import unicodedata
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from fvhooks import registries
+from fvhooks import cli, registries
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
-    r"^(?:<!-- not run: (?P<reason>.+) -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 
 
@@ -41,6 +46,72 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """What a link may name behind `#`: headings, and the names that the API page documents."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found = set(re.findall(r"^::: (\S+)$", text, re.MULTILINE))
+    for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        plain = unicodedata.normalize("NFKD", re.sub(r"\[(.+?)\]\(.+?\)", r"\1", heading))
+        words = re.sub(r"[^\w\s-]", "", plain.encode("ascii", "ignore").decode()).strip().lower()
+        found.add(re.sub(r"[-\s]+", "-", words))
+    return found
+
+
+def test_links_into_pages_lead_to_a_heading() -> None:
+    seen = 0
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", text):
+            known = _anchors(page.parent / target if target else page)
+            assert anchor in known, f"{page.name}: {target}#{anchor}"
+            seen += 1
+    assert seen > 10
+
+
+def _commands() -> Iterator[tuple[str, list[str]]]:
+    """The page and the words of each command in a `bash` block, without the variables before it."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            for command in re.split(r"\n| && ", block):
+                words = command.partition(" #")[0].split()
+                while words and re.match(r"^[A-Z_]+=", words[0]):
+                    words.pop(0)
+                if words:
+                    yield page.name, words
+
+
+def test_commands_on_the_pages_exist() -> None:
+    """They are too long to run, all but those of the README; what they name is there."""
+    tools = {"pip", "uv", "npm", "ruff", "mypy", "lint-imports", "pytest", "mkdocs", "codespell", ".ci/wheel"}
+    for page, command in _commands():
+        words = command[3:] if command[:3] == ["uv", "run", "--no-sync"] else command
+        said = f"{page}: {' '.join(words)}"
+        words = [word.strip("\"'") for word in words]
+        if words[0] == "fvhooks":
+            cli._parser().parse_args(words[1:])
+        elif words[:2] == ["python", "-m"]:
+            assert find_spec(words[2]), said
+        elif words[0] == "python":
+            assert (ROOT / words[1]).is_file(), said
+        else:
+            assert words[0] in tools, said
+
+
+def test_every_benchmark_has_its_command_on_the_page() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    for path in sorted((ROOT / "benchmarks").glob("*.py")):
+        command = f"python benchmarks/{path.name}"
+        if command in (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""):
+            assert command in page, f"docs/benchmarks.md should name {command}"
+
+
+@pytest.mark.skipif(shutil.which("codespell") is None, reason="needs codespell, which the group `lint` has")
+def test_the_pages_are_spelt_right() -> None:
+    done = subprocess.run(["codespell"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stdout + done.stderr
 
 
 def test_every_guide_page_is_in_the_navigation() -> None:

@@ -48,6 +48,16 @@ def test_a_taken_name_says_by_whom(registry) -> None:
         registry.register("apple")(test_an_unknown_name_gives_the_known_ones)
 
 
+def test_an_entry_can_be_forgotten_and_registered_anew(registry) -> None:
+    registry.register("mine")(Registry)
+    registry.unregister("mine")
+    assert list(registry) == ["apple", "zebra"]
+    registry.register("mine")(test_an_unknown_name_gives_the_known_ones)
+    assert registry["mine"] is test_an_unknown_name_gives_the_known_ones
+    with pytest.raises(NotRegisteredError, match=r"registered as 'zebr'. Did you mean 'zebra'\?"):
+        registry.unregister("zebr")
+
+
 def test_another_package_adds_its_own(registry, monkeypatch) -> None:
     class Point:
         def load(self) -> None:

@@ -1,6 +1,7 @@
 """`fvhooks.collect`: one pass over a data set into a store."""
 
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -8,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
+import numpy as np
 from tqdm.auto import tqdm
 
 from fvhooks.collecting.folding import fold
@@ -26,13 +28,15 @@ from fvhooks.errors import StoreError
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance import Attributor
 from fvhooks.store import places, schema
-from fvhooks.store.ledgers import forget, shards_to_do
+from fvhooks.store.ledgers import array_of, forget, shards_to_do
 from fvhooks.store.passes import pass_state, passes_of, set_pass_state
 from fvhooks.store.reading import Store
 from fvhooks.units import LOGITS
 from fvhooks.wiring import InfluenceRule
 
 _log = logging.getLogger("fvhooks")
+_ENOUGH = 10
+"""Of fewer labelled images, or fewer outputs, agreement by chance is too common to speak of."""
 
 
 class CollectionOptions(TypedDict, total=False):
@@ -151,7 +155,30 @@ def collect(
     failed = store.errors.sizes["image"]
     if failed:
         _log.warning("%d of %d images could not be used; store.errors says why.", failed, store.size)
+    _warn_of_labels(store)
     return store
+
+
+def _warn_of_labels(store: Store) -> None:
+    """Say so where labels and outputs seem to be numbered differently, which no picture of a class survives.
+
+    Folders of a few classes are numbered from 0 on; a network that knows a thousand numbers them otherwise.
+    """
+    root = schema.open_root(store.path)
+    labels = np.asarray(array_of(root, "images/label")[:])
+    predictions = np.asarray(array_of(root, "images/prediction")[:])
+    labelled = int(((labels >= 0) & (predictions >= 0)).sum())
+    right = int(((labels >= 0) & (predictions == labels)).sum())
+    outputs = store.layout(LOGITS).channels
+    chance = labelled / outputs
+    if min(labelled, outputs) >= _ENOUGH and right <= chance + 2 * math.sqrt(chance):
+        _log.warning(
+            "The model takes %d of %d labelled images for their label, no more than by chance. If it was "
+            "trained, its outputs are numbered differently from the labels: collect into a new store, with "
+            "labels=[…] that say which output each image belongs to, or with label_of_logit=[…].",
+            right,
+            labelled,
+        )
 
 
 def _finish(work: Work, settings: Settings, client: Any | None, *, show_progress: bool) -> None:  # noqa: ANN401

@@ -156,3 +156,24 @@ def test_a_folder_that_is_not_there_is_said(tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(MissingInputError, match="one folder a class, each with images"):
         dataset_of(str(tmp_path / "empty"))
+
+
+def test_labels_that_are_no_outputs_are_told_at_once(tmp_path, caplog) -> None:
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12 * 4 * 4, 12))
+    for parameter, values in zip(network.parameters(), (torch.eye(12, 192), torch.zeros(12)), strict=True):
+        parameter.data = values
+    hooked = fv.attach(network, input_shape=(12, 4, 4))
+    images = torch.eye(12).repeat(3, 16).reshape(36, 12, 4, 4)
+    said = "takes {} of 36 labelled images for their label"
+    right = hooked.module(images).argmax(1)
+    for name, labels, is_told in (("right", right, False), ("shifted", (right + 1) % 12, True)):
+        caplog.clear()
+        fv.collect(
+            hooked,
+            list(zip(images, labels.tolist(), strict=True)),
+            tmp_path / name,
+            layers=["1"],
+            show_progress=False,
+        )
+        assert (said.format(0) in caplog.text) is is_told
+        assert ("label_of_logit=" in caplog.text) is is_told
