@@ -99,6 +99,7 @@ def _widget_class() -> type[Any]:
         _css = find_asset("attribution_graph.css")
         selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
         pinned = traitlets.Unicode().tag(sync=True)
+        unit = traitlets.Unicode().tag(sync=True)  # what is pinned, by the name that other views have for it
         selected_class = traitlets.Unicode().tag(sync=True)
         can_ablate = traitlets.Bool().tag(sync=True)
         graph = traitlets.Dict().tag(sync=True)
@@ -110,6 +111,7 @@ def _widget_class() -> type[Any]:
             self._graph = graph
             self._units = {str(name) for name in graph.data["unit"].values}
             super().__init__(**state)
+            traitlets.link((self, "pinned"), (self, "unit"))
             self.on_msg(self._answer)
 
         @traitlets.validate("selected")  # type: ignore[untyped-decorator]
