@@ -89,9 +89,10 @@ export class Grid {
   private button({ unit, value, label }: Tile, index: number): HTMLButtonElement {
     const url = this.acts.picture(unit);
     const frame = html("span", { class: "fvh-mini" }, url === null ? null : html("img", { src: url, alt: "" }));
-    const words = [unit, value, label].filter((one) => one !== "").join(", ");
-    const lines = [html("span", { class: "fvh-name" }, unit.slice(unit.lastIndexOf(":") + 1)), html("span", { class: "fvh-value" }, value)];
-    const button = html("button", { type: "button", class: "fvh-tile", "aria-label": words, title: words }, frame, ...lines, label === "" ? null : html("span", { class: "fvh-label" }, label));
+    const at = unit.lastIndexOf(":") + 1;
+    const name = html("span", { class: "fvh-name" }, html("span", { class: "fvh-hidden" }, unit.slice(0, at)), unit.slice(at));
+    const lines = [name, " ", html("span", { class: "fvh-value" }, value), " ", label === "" ? null : html("span", { class: "fvh-label" }, label)];
+    const button = html("button", { type: "button", class: "fvh-tile", "data-unit": unit, title: unit }, frame, ...lines);
     button.addEventListener("click", (event) => (event.shiftKey || event.ctrlKey || event.metaKey ? this.acts.toggle(unit) : this.acts.open(unit)));
     button.addEventListener("keydown", (event) => this.key(event, index, unit));
     return button;
