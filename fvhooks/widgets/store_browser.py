@@ -50,12 +50,32 @@ def live_browser(browser: StoreBrowser, budget: int = INLINE_BYTES) -> Any:  # n
     return _widget_class()(browser, begin(browser) | state_of(browser, budget))
 
 
+class _Answering:
+    """What a live browser answers, and what it refuses."""
+
+    _browser: StoreBrowser
+    _units: set[str]
+    send: Any
+
+    def _answer(self, _widget: Any, message: Any, _buffers: Any) -> None:  # noqa: ANN401
+        for content, buffers in answers(self._browser, message):
+            self.send(content, buffers)
+
+    def _fault(self, name: str, value: Any) -> str:  # noqa: ANN401 - of any trait
+        """What is wrong with a choice; empty where nothing is. Units of other views are kept."""
+        if name in ("unit", "selected"):
+            unknown = stranger([value] if isinstance(value, str) else value, self._units)
+            return "" if unknown is None else f"Expected units such as 'layer4:7', got {unknown!r}."
+        known = self._browser.layers if name == "layer" else self._browser.statistics
+        return "" if value in known else f"Expected a {name} of {', '.join(known)}, got {value!r}."
+
+
 @cache
 def _widget_class() -> type[Any]:
     anywidget = require("anywidget", feature="the live browser", extra="jupyter")
     traitlets = require("traitlets", feature="the live browser", extra="jupyter")
 
-    class BrowserWidget(anywidget.AnyWidget):  # type: ignore[misc]
+    class BrowserWidget(_Answering, anywidget.AnyWidget):  # type: ignore[misc]
         """A store in the page; `unit` is the one whose card is open, `selected` are those that are chosen."""
 
         _esm = find_asset("store_browser.js")
@@ -82,25 +102,12 @@ def _widget_class() -> type[Any]:
             super().__init__(**state)
             self.on_msg(self._answer)
 
-        @traitlets.validate("unit", "selected")  # type: ignore[untyped-decorator]
-        def _a_unit(self, proposal: Any) -> Any:  # noqa: ANN401
-            value = proposal["value"]
-            unknown = stranger([value] if isinstance(value, str) else value, self._units)
-            if unknown is not None:
-                raise traitlets.TraitError(f"Expected units such as 'layer4:7', got {unknown!r}.")
-            return value
-
-        @traitlets.validate("layer", "statistic")  # type: ignore[untyped-decorator]
+        @traitlets.validate("unit", "selected", "layer", "statistic")  # type: ignore[untyped-decorator]
         def _known(self, proposal: Any) -> Any:  # noqa: ANN401
-            name, value = proposal["trait"].name, proposal["value"]
-            known = self._browser.layers if name == "layer" else self._browser.statistics
-            if value not in known:
-                raise traitlets.TraitError(f"Expected a {name} of {', '.join(known)}, got {value!r}.")
-            return value
-
-        def _answer(self, _widget: Any, message: Any, _buffers: Any) -> None:  # noqa: ANN401
-            for content, buffers in answers(self._browser, message):
-                self.send(content, buffers)
+            fault = self._fault(proposal["trait"].name, proposal["value"])
+            if fault:
+                raise traitlets.TraitError(fault)
+            return proposal["value"]
 
     return BrowserWidget
 
