@@ -158,9 +158,11 @@ def test_two_views_of_one_model_stay_equal(live: Show, browser: fv.StoreBrowser)
     page.locator(".fvh-tile").nth(2).click()
     page.locator(".fvh-tile").nth(4).click(modifiers=["Shift"])
     wait(page, "[...document.querySelectorAll('.fvh-card h3')].length === 2")
-    look = """[...document.querySelectorAll(".fvh-browser")].map((view) => [
-      ...view.querySelectorAll(".fvh-tile")].map((one) => one.outerHTML.replace(/blob:[^"]*|tabindex="[^"]*"/g, "")).join()
-      + view.querySelector(".fvh-card h3").textContent)"""
+    look = """[...document.querySelectorAll(".fvh-browser")].map((view) => {
+      const tiles = [...view.querySelectorAll(".fvh-tile")].map((one) => one.outerHTML).join();
+      const card = view.querySelector(".fvh-card h3").textContent;
+      return tiles.replace(/blob:[^"]*|tabindex="[^"]*"/g, "") + card;
+    })"""
     wait(page, "document.querySelectorAll('.fvh-mini img').length === 60")
     first, second = page.evaluate(look)
     assert first == second
