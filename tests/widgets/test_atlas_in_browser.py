@@ -335,6 +335,8 @@ def test_maps_of_no_item_and_of_one(opened: Any, make_atlas: Make, n: int, image
         page.keyboard.press(key)
     assert selected(page) == n
     page.get_by_text("Table of items").click()
+    if n:
+        page.locator(".fvh-twin tbody tr").first.wait_for(timeout=60_000)
     assert page.locator(".fvh-twin tbody tr").count() >= n
 
 
