@@ -13,6 +13,8 @@ from fvhooks.units import Direction, Layout, Unit
 if TYPE_CHECKING:
     from fvhooks.atlases.maps import atlas
     from fvhooks.atlases.results import Atlas
+    from fvhooks.browsing.opening import browse
+    from fvhooks.browsing.results import StoreBrowser
     from fvhooks.circuits.attribution import attribution_graph
     from fvhooks.circuits.graphs import AttributionGraph
     from fvhooks.collecting.collection import collect
@@ -36,12 +38,14 @@ _LAZY: dict[str, str] = {
     "Explanation": "fvhooks.explanations",
     "ImageSet": "fvhooks.synthesis.sets",
     "Store": "fvhooks.store.reading",
+    "StoreBrowser": "fvhooks.browsing.results",
     "UnitCards": "fvhooks.unit_cards",
     "Visualizations": "fvhooks.synthesis.visualizations",
     "as_visualizations": "fvhooks.synthesis.visualizations",
     "atlas": "fvhooks.atlases.maps",
     "attribution_graph": "fvhooks.circuits.attribution",
     "audit": "fvhooks.reliability.audits",
+    "browse": "fvhooks.browsing.opening",
     "cards": "fvhooks.unit_cards",
     "collect": "fvhooks.collecting.collection",
     "contact_sheet": "fvhooks.widgets.visualizations",
@@ -64,6 +68,7 @@ __all__ = [
     "Layout",
     "Preprocessing",
     "Store",
+    "StoreBrowser",
     "Unit",
     "UnitCards",
     "Visualizations",
@@ -72,6 +77,7 @@ __all__ = [
     "attach",
     "attribution_graph",
     "audit",
+    "browse",
     "cards",
     "collect",
     "contact_sheet",

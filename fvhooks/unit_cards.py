@@ -1,15 +1,17 @@
 """Cards: what a unit looks for, beside the real images that move it and what an audit says."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Bool
 
 from fvhooks.errors import ShapeError
 from fvhooks.images import as_bytes
 from fvhooks.results import Result
-from fvhooks.store.examples import Statistics, real_images, units_of
-from fvhooks.synthesis.visualizations import Visualizations
+from fvhooks.store.examples import Field, Statistics, real_images, units_of
+from fvhooks.synthesis.visualizations import Visualizations, as_visualizations, unit_coordinates
 from fvhooks.units import Unit
 
 BINS = 40
@@ -31,7 +33,8 @@ class UnitCards(Result):
     unit fired as fractions of the picture (`top_y`, `top_x`; NaN outside it) and the size of a cell of the
     layer's grid (`cell_y`, `cell_x`); from the audit `verdict`, `value`, `low`, `high`, `limit`, `reason`
     (unit, check), `family` (check) and `family_verdict` (unit, kind), the badge; `flag`
-    (unit, seed), what the recipe found wrong with a picture; and `note` (unit).
+    (unit, seed), what the recipe found wrong with a picture; `note` (unit); and `pictured` (unit) where some
+    of the units have no picture.
     """
 
     kind: ClassVar[str] = "unit_cards"
@@ -62,17 +65,74 @@ def cards(
         ShapeError: the report is of other units, or of other pictures of them.
     """
     if report is not None:
-        _check_same_pictures(vis, report.data)
-    own = _own(vis.data, report)
+        check_same_pictures(vis, report.data)
+    drawn = _drawn(vis, report)
+    if store is None:
+        drawn["note"] = drawn["note"].where(drawn["note"] != "", _NO_STORE)
+    return _put_together(drawn, store, report, top=top)
+
+
+def cards_of_units(
+    units: Sequence[Unit],
+    store: Statistics,
+    *,
+    vis: Visualizations | None = None,
+    report: Result | None = None,
+    fields: Mapping[str, Field] | None = None,
+    top: int = 9,
+) -> UnitCards:
+    """Cards of any units of a store, of which some may have no picture.
+
+    Args:
+        units: whose cards.
+        store: statistics of real images, with the layers of these units.
+        vis: pictures of some of them.
+        report: what `audit` said of these pictures.
+        fields: of the layers whose images are cut to what the firing position sees.
+        top: how many real images to show for each unit.
+    """
+    place = {} if vis is None else {str(name): at for at, name in enumerate(vis.data["unit"].values)}
+    at = np.array([place.get(unit.id, -1) for unit in units], dtype=np.int64)
+    if vis is None or not (at >= 0).any():
+        vis, report, at = as_visualizations(units[:1], np.zeros((1, 1, 3, 1, 1), np.uint8)), None, 0 * at - 1
+    drawn = _blanked(_drawn(vis, report).isel(unit=np.maximum(at, 0)), at >= 0)
+    return _put_together(drawn.assign_coords(unit_coordinates(units)), store, report, fields, top=top)
+
+
+def _drawn(vis: Visualizations, report: Result | None) -> xr.Dataset:
+    """The pictures, and the activations that they reach."""
     broken = vis.images.isnull().any(["seed", "rgb", "y", "x"]).values
-    notes = np.where(broken, _BROKEN, "" if store is not None else _NO_STORE).astype(object)
-    data = _pictures(vis).assign(own=(("unit", "seed"), own), note=("unit", notes))
+    notes = np.where(broken, _BROKEN, "").astype(object)
+    data = _pictures(vis).assign(own=(("unit", "seed"), _own(vis.data, report)), note=("unit", notes))
+    return data.assign_attrs(recipe=vis.recipe)
+
+
+def _blanked(data: xr.Dataset, pictured: Bool[np.ndarray, " unit"]) -> xr.Dataset:
+    """The same, with nothing said of the units that have no picture."""
+    lacking = xr.DataArray(~pictured, dims="unit")
+    blanks: dict[str, Any] = {"O": "", "f": np.nan}
+    emptied = {
+        name: values.where(~lacking, blanks.get(values.dtype.kind, 0)).astype(values.dtype)
+        for name, values in data.items()
+        if "unit" in values.dims
+    }
+    return data.assign(emptied).assign(pictured=("unit", pictured))
+
+
+def _put_together(
+    data: xr.Dataset,
+    store: Statistics | None,
+    report: Result | None,
+    fields: Mapping[str, Field] | None = None,
+    *,
+    top: int,
+) -> UnitCards:
     if store is not None:
         data = data.assign(_natural(store, data))
-        data = data.assign(real_images(store, data, top))
+        data = data.assign(real_images(store, data, top, fields))
     if report is not None:
         data = data.assign(_audit(report.data, data).data_vars)
-    return UnitCards(data.assign_attrs(recipe=vis.recipe))
+    return UnitCards(data)
 
 
 def _pictures(marked: Visualizations) -> xr.Dataset:
@@ -140,7 +200,7 @@ def _by_layer(data: xr.Dataset) -> dict[str, list[tuple[int, Unit]]]:
     return layers
 
 
-def _check_same_pictures(vis: Visualizations, report: xr.Dataset) -> None:
+def check_same_pictures(vis: Visualizations, report: xr.Dataset) -> None:
     """A verdict belongs to the very pictures that were audited, not to others of the same units."""
     ours, theirs = ([str(name) for name in data["unit"].values] for data in (vis.data, report))
     shared = [name for name in ours if name in theirs]

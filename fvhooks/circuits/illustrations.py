@@ -10,12 +10,10 @@ from fvhooks.circuits.graphs import AttributionGraph
 from fvhooks.errors import LayerNotFoundError, MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.images import as_bytes
-from fvhooks.store.examples import Field, Statistics, real_images
-from fvhooks.store.fields import receptive_fields
+from fvhooks.store.examples import Statistics, real_images
+from fvhooks.store.fields import fields_of
 from fvhooks.synthesis.visualizations import Visualizations
 from fvhooks.units import Unit
-
-_SEEN = 4  # images over which receptive fields are averaged
 
 
 @runtime_checkable
@@ -108,7 +106,7 @@ def _examples(data: xr.Dataset, store: Statistics, hooked: HookedModel | None, t
         coords={"unit": ("unit", names)},
     )
     units = [Unit(str(layer), int(channel)) for layer, channel in zip(layers, channels, strict=True)]
-    fields = _fields(store, hooked, units) if hooked is not None else {}
+    fields = fields_of(store, hooked, units) if hooked is not None else {}
     found = real_images(store, asked, top, fields)
     at = np.full(data.sizes["node"], -1, dtype=np.int64)
     at[known] = np.arange(len(names))
@@ -130,14 +128,3 @@ def _known(data: xr.Dataset, store: Statistics) -> Bool[np.ndarray, " node"]:
         except LayerNotFoundError:
             kept[layer] = False
     return np.array([kept[str(layer)] for layer in data["layer"].values], dtype=bool)
-
-
-def _fields(store: Statistics, hooked: HookedModel, units: list[Unit]) -> dict[str, Field]:
-    """What positions of the layers see, over some of the store's own images; nothing where there are none."""
-    if not units:
-        return {}
-    try:
-        seen = store.images(store.top_images(units[0], k=_SEEN)["id"].values)
-    except MissingInputError:
-        return {}
-    return receptive_fields(hooked, list(dict.fromkeys(unit.layer for unit in units)), seen)

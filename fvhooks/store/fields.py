@@ -6,12 +6,14 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
 from fvhooks.relevance.inputs import probe_of
-from fvhooks.store.examples import Field
-from fvhooks.units import LOGITS
+from fvhooks.store.examples import Field, Statistics
+from fvhooks.units import LOGITS, Unit
 
 _MASS = 0.95  # of the gradient: what lies beyond hardly matters, though it can be far wider
+_SEEN = 4  # images over which receptive fields are averaged
 
 
 def receptive_fields(
@@ -52,6 +54,23 @@ def receptive_fields(
             centre = [(place // 2 + 0.5) / place for place in layout.grid]
             found[layer] = _span(mass.sum(1), centre[0]), _span(mass.sum(0), centre[1])
     return found
+
+
+def fields_of(store: Statistics, hooked: HookedModel, units: Sequence[Unit]) -> dict[str, Field]:
+    """What positions of the layers of some units see, over some of the store's own images.
+
+    Args:
+        store: whose images; nothing is known where no data set is attached to it.
+        hooked: the model.
+        units: whose layers.
+    """
+    if not units:
+        return {}
+    try:
+        seen = store.images(store.top_images(units[0], k=_SEEN)["id"].values)
+    except MissingInputError:
+        return {}
+    return receptive_fields(hooked, list(dict.fromkeys(unit.layer for unit in units)), seen)
 
 
 def _span(mass: Float[np.ndarray, " place"], centre: float) -> float:

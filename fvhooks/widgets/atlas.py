@@ -20,9 +20,11 @@ from fvhooks.widgets.atlas_pictures import picture_of, still
 from fvhooks.widgets.atlas_states import has_place, page_state, state_of, tiles_of
 from fvhooks.widgets.atlas_tables import fact_list, item_table
 from fvhooks.widgets.encodings import Packer
+from fvhooks.widgets.linked import stranger
 from fvhooks.widgets.markup import Markup, join, page, tag, text
 
 _EXPORT = re.compile(r"export\{(\w+) as default\};?\s*$")
+_HTML_GROWTH = 0.75  # base64 makes four characters of three bytes
 _TABLE = 0.3  # of a budget, at most, for what is no picture
 MOST_PINNED = 2
 """Items that can be pinned at once: two are compared."""
@@ -39,7 +41,7 @@ class AtlasViewer:
         rows = tag("details", tag("summary", text("Table of items, by score")), item_table(result))
         if budget is None:
             mount = tag("div", head, rows, class_="fvh-mount")
-            return join(page("atlas.css", title_of(result), mount), _script(result))
+            return join(page("atlas.css", title_of(result), mount), _script(page_state(result)))
         plain = page("atlas.css", title_of(result), head, rows)
         if len(plain) > _TABLE * budget:
             rows = tag("details", tag("summary", text("Table of items, by score")), item_table(result, 20))
@@ -93,7 +95,7 @@ def _widget_class() -> type[Any]:
 
         @traitlets.validate("selected", "pinned")  # type: ignore[untyped-decorator]
         def _known(self, proposal: Any) -> Any:  # noqa: ANN401
-            fault = _fault(proposal["value"], self._ids)
+            fault = _fault(proposal["value"], self._ids, self._map.data.attrs.get("form") == "layer")
             if fault:
                 raise traitlets.TraitError(fault)
             return proposal["value"]
@@ -105,11 +107,12 @@ def _widget_class() -> type[Any]:
     return AtlasWidget
 
 
-def _fault(asked: list[str], known: dict[str, None]) -> str:
-    """What is wrong with a selection; empty where nothing is."""
-    unknown = [one for one in asked if one not in known]
+def _fault(asked: list[str], known: dict[str, None], of_units: bool) -> str:
+    """What is wrong with a selection; empty where nothing is. A map of units keeps those of other views."""
+    missing = (one for one in asked if one not in known)
+    unknown = stranger(asked, known) if of_units else next(missing, None)
     some = ", ".join(list(known)[:8])
-    return f"Expected ids of this map ({some}, …), got {unknown[0]!r}." if unknown else ""
+    return f"Expected ids of this map ({some}, …), got {unknown!r}." if unknown is not None else ""
 
 
 def answers(atlas: Atlas, message: Any, tiles: Tiles | None) -> list[Answer]:  # noqa: ANN401 - whatever a browser sends
@@ -139,9 +142,22 @@ def _tile(place: Any, tiles: Tiles | None) -> Answer:  # noqa: ANN401 - whatever
     return {"type": "tile", "place": place}, [encoded[0]]
 
 
-def _script(atlas: Atlas) -> Markup:
+def atlas_page(atlas: Atlas, budget: int) -> Markup:
+    """The live view without a kernel, in about as many bytes as it may take, for a page within a page.
+
+    Args:
+        atlas: what to show.
+        budget: in bytes; tiles that do not fit are left out.
+    """
+    mount = tag("div", class_="fvh-mount")
+    bare = join(page("atlas.css", title_of(atlas), mount), _script(page_state(atlas, 0)))
+    room = int(_HTML_GROWTH * (budget - len(bare)))
+    return join(page("atlas.css", title_of(atlas), mount), _script(page_state(atlas, max(0, room))))
+
+
+def _script(whole: dict[str, Any]) -> Markup:
     """The bundle with the whole state, in place of a kernel."""
-    state: dict[str, Any] = {"selected": [], "pinned": []} | page_state(atlas)
+    state: dict[str, Any] = {"selected": [], "pinned": []} | whole
     state["blobs"] = b64encode(state["blobs"]).decode()
     data = json.dumps(state).replace("<", "\\u003c")
     code, found = _EXPORT.subn(r"\1.mount();", find_asset("atlas.js").read_text(encoding="utf-8"))

@@ -21,9 +21,11 @@ from fvhooks.widgets.graph_drawings import drawn_image, drawn_svg, still
 from fvhooks.widgets.graph_facts import detail
 from fvhooks.widgets.graph_states import state_of
 from fvhooks.widgets.graph_tables import node_table
+from fvhooks.widgets.linked import stranger
 from fvhooks.widgets.markup import Markup, join, page, tag
 
 _EXPORT = re.compile(r"export\{(\w+) as default\};?\s*$")
+_HTML_GROWTH = 0.75  # base64 makes four characters of three bytes
 _MESSAGE = 900_000  # bytes of one answer
 Ablate = Callable[[list[Unit]], float]
 
@@ -36,7 +38,7 @@ class GraphViewer:
         table = tag("details", tag("summary", Markup("Table of units")), node_table(result))
         if budget is None:
             mount = tag("div", still(result), table, class_="fvh-mount")
-            return join(page("attribution_graph.css", "Attribution graph", mount), _script(result))
+            return join(page("attribution_graph.css", "Attribution graph", mount), _script(state_of(result)))
         picture = still(result)
         if len(picture) > budget:
             picture = still(AttributionGraph(result.data.drop_vars(_PICTURES, errors="ignore")))
@@ -97,6 +99,7 @@ def _widget_class() -> type[Any]:
         _css = find_asset("attribution_graph.css")
         selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
         pinned = traitlets.Unicode().tag(sync=True)
+        unit = traitlets.Unicode().tag(sync=True)  # what is pinned, by the name that other views have for it
         selected_class = traitlets.Unicode().tag(sync=True)
         can_ablate = traitlets.Bool().tag(sync=True)
         graph = traitlets.Dict().tag(sync=True)
@@ -108,6 +111,7 @@ def _widget_class() -> type[Any]:
             self._graph = graph
             self._units = {str(name) for name in graph.data["unit"].values}
             super().__init__(**state)
+            traitlets.link((self, "pinned"), (self, "unit"))
             self.on_msg(self._answer)
 
         @traitlets.validate("selected")  # type: ignore[untyped-decorator]
@@ -125,10 +129,10 @@ def _widget_class() -> type[Any]:
 
 
 def _fault(asked: list[str], known: set[str]) -> str:
-    """What is wrong with a selection; empty where nothing is."""
-    unknown = [unit for unit in asked if unit not in known]
+    """What is wrong with a selection; empty where nothing is. Units of other views are kept."""
+    unknown = stranger(asked, known)
     some = ", ".join(sorted(known)[:8])
-    return f"Expected units of this graph ({some}, …), got {unknown[0]!r}." if unknown else ""
+    return f"Expected units of this graph ({some}, …), got {unknown!r}." if unknown is not None else ""
 
 
 def answer(
@@ -164,12 +168,26 @@ def _ablated(units: list[str], ablate: Ablate | None) -> dict[str, Any]:
     return said | {"text": f"The margin changes by {'+' if change > 0 else ''}{number(change)}."}
 
 
-def _script(graph: AttributionGraph) -> Markup:
+def graph_page(graph: AttributionGraph, budget: int, pinned: str = "") -> Markup:
+    """The live view without a kernel, in about as many bytes as it may take, for a page within a page.
+
+    Args:
+        graph: what to show.
+        budget: in bytes; pictures that do not fit are left out.
+        pinned: the unit that is looked at first.
+    """
+    frame = page("attribution_graph.css", "Attribution graph", tag("div", class_="fvh-mount"))
+    code = len(find_asset("attribution_graph.js").read_bytes())
+    state = state_of(graph, max(1, int(_HTML_GROWTH * (budget - len(frame) - code))))
+    return join(frame, _script(state | {"pinned": pinned}))
+
+
+def _script(whole: dict[str, Any]) -> Markup:
     """The bundle with the whole state, in place of a kernel."""
-    state = state_of(graph)
-    state["blobs"] = b64encode(state["blobs"]).decode()
     initial = {"selected": [], "pinned": "", "selected_class": "", "can_ablate": False}
-    data = json.dumps(initial | state).replace("<", "\\u003c")
+    state: dict[str, Any] = initial | whole
+    state["blobs"] = b64encode(state["blobs"]).decode()
+    data = json.dumps(state).replace("<", "\\u003c")
     code, found = _EXPORT.subn(r"\1.mount();", find_asset("attribution_graph.js").read_text(encoding="utf-8"))
     if found != 1 or "</script" in code:
         raise RuntimeError("attribution_graph.js has no default export to start; build it again.")

@@ -14,6 +14,7 @@ from fvhooks.widgets.badges import badge_row
 from fvhooks.widgets.charts import draw
 from fvhooks.widgets.encodings import Packer, encode
 from fvhooks.widgets.facts import Facts, Top
+from fvhooks.widgets.linked import is_unit
 from fvhooks.widgets.markup import Markup, data_uri, join, page, tag, text
 from fvhooks.widgets.portions import Portion, portion
 from fvhooks.widgets.tables import audit_table
@@ -37,7 +38,7 @@ class CardViewer:
                 left -= part.size
                 if left < 0 and shown:
                     break
-            shown.append(_article(part, [str(seed) for seed in result.data["seed"].values]))
+            shown.append(article(part, [str(seed) for seed in result.data["seed"].values]))
         return page("card.css", "Unit cards", *shown, _rest(units[len(shown) :]))
 
     def widget(self, result: UnitCards) -> Any | None:  # noqa: ANN401 - an anywidget
@@ -105,6 +106,8 @@ def _widget_class() -> type[Any]:
             known = self._cards.data[name].values
             if value in known:
                 return value
+            if name == "unit" and is_unit(value):  # another view's, which this one may follow
+                return value
             message = f"Expected a {name} of these cards ({', '.join(map(str, known[:8]))}), got {value!r}."
             raise traitlets.TraitError(message)
 
@@ -130,7 +133,8 @@ def _thumb(cards: UnitCards, index: int) -> np.ndarray:
     return np.asarray(cards.data["picture"].isel(unit=index, seed=0).values)
 
 
-def _article(part: Portion, seeds: list[str]) -> Markup:
+def article(part: Portion, seeds: list[str]) -> Markup:
+    """One card without scripts."""
     facts = part.facts
     left = tag(
         "div",
@@ -152,6 +156,8 @@ def _article(part: Portion, seeds: list[str]) -> Markup:
 
 
 def _gallery(part: Portion, seeds: list[str]) -> Markup:
+    if not part.pictures:
+        return tag("p", text("No picture was made of this unit."), class_="fvh-phrase")
     figures = []
     for place, (seed, encoded) in enumerate(zip(seeds, part.pictures, strict=True)):
         mask = f"--fvh-mask:url({data_uri(part.masks[place])})" if part.masks else None

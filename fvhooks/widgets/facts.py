@@ -63,7 +63,9 @@ def describe(cards: UnitCards, index: int) -> Facts:
         "pixelated": max(unit.sizes["y"], unit.sizes["x"]) <= LOSSLESS_SIDE,
         "histogram": _histogram(unit),
         "natural": _natural(unit),
-        "phrases": [_phrase(unit.isel(seed=seed)) for seed in range(unit.sizes["seed"])],
+        "phrases": [_phrase(unit.isel(seed=seed)) for seed in range(unit.sizes["seed"])]
+        if is_pictured(unit)
+        else [],
         "tops": top_facts(unit),
         "checks": _checks(unit),
         "badges": badges_of(unit),
@@ -91,11 +93,18 @@ def top_ranks(unit: xr.Dataset) -> list[int]:
     return [int(rank) for rank in np.flatnonzero(np.isfinite(unit["top_value"].values))]
 
 
+def is_pictured(unit: xr.Dataset) -> bool:
+    """Whether there is a picture of a unit."""
+    return bool(unit["pictured"]) if "pictured" in unit else True
+
+
 def _subtitle(unit: xr.Dataset) -> str:
     layer, channel = str(unit["layer"].item()), int(unit["channel"].item())
     what = f"output {channel}" if layer == LOGITS else f"channel {channel} of {layer}"
     if channel < 0:
         what = f"a direction in {layer}"
+    if not is_pictured(unit):
+        return f"{what} · no picture was made of it"
     seeds = unit.sizes["seed"]
     made = f"recipe {unit.attrs.get('recipe', 'given')}, {seeds} {'seed' if seeds == 1 else 'seeds'}"
     return f"{what} · {made} · {unit.sizes['y']} × {unit.sizes['x']} px"

@@ -6,7 +6,7 @@ from typing import Any
 
 from fvhooks.unit_cards import UnitCards
 from fvhooks.widgets.encodings import Packer, encode, encode_mask
-from fvhooks.widgets.facts import Facts, describe, top_ranks
+from fvhooks.widgets.facts import Facts, describe, is_pictured, top_ranks
 
 SIDES = (320, 224, 160, 112, 80)
 """Picture sides that are tried, largest first: a card shows 280 pixels."""
@@ -48,8 +48,9 @@ def portion(cards: UnitCards, index: int, limit: int | None) -> Portion:
 
 def _encoded(cards: UnitCards, index: int, facts: Facts, side: int | None) -> Portion:
     unit = cards.data.isel(unit=index)
-    pictures = [encode(picture, side) for picture in unit["picture"].values]
-    masks = [encode_mask(alpha, side) for alpha in unit["alpha"].values] if "alpha" in unit else []
+    drawn = is_pictured(unit)
+    pictures = [encode(picture, side) for picture in unit["picture"].values] if drawn else []
+    masks = [encode_mask(alpha, side) for alpha in unit["alpha"].values] if drawn and "alpha" in unit else []
     ranks = top_ranks(unit) if "top_image" in unit else []
     tops = [encode(unit["top_image"].values[rank], side) for rank in ranks]
     return Portion(facts, pictures, masks, tops)

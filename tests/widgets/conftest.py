@@ -11,14 +11,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
+from torch import nn
 
+import fvhooks as fv
 from fvhooks.atlases.pyramids import pyramid
 from fvhooks.atlases.results import STAGES, Atlas
 from fvhooks.synthesis.visualizations import unit_coordinates
@@ -38,6 +41,7 @@ SETTINGS = (
     "--allow-root",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
+    "--LabApp.expose_app_in_browser=True",
 )
 
 
@@ -339,3 +343,162 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+HELD, DEAD = 40, 39
+
+
+class Squares:
+    """Twenty-four images of 16 × 16 with one bright square each, red in one label and green in the other."""
+
+    def __len__(self) -> int:
+        return 24
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        image = torch.full((3, 16, 16), 0.1)
+        row, column = 4 * (index % 4), 4 * (index // 4 % 4)
+        image[index % 2, row : row + 3, column : column + 3] = 0.3 + index / 40
+        return image, index % 2
+
+
+@pytest.fixture(scope="session")
+def hooked() -> fv.HookedModel:
+    """A layer "1" of 40 channels, whose last one never fires, and two outputs."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, HELD, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(HELD * 64, 2)
+    ).eval()
+    with torch.no_grad():
+        net[0].bias.fill_(0.3)  # type: ignore[union-attr, operator]
+        net[0].bias[DEAD] = -100  # type: ignore[index, operator]
+    return fv.attach(net, input_shape=(3, 16, 16))
+
+
+@pytest.fixture(scope="session")
+def store(hooked: fv.HookedModel, tmp_path_factory: pytest.TempPathFactory) -> fv.Store:
+    path = tmp_path_factory.mktemp("browsed") / "stats.zarr"
+    return fv.collect(hooked, Squares(), path, layers=["1"], show_progress=False)
+
+
+@pytest.fixture(scope="session")
+def browsed(store: fv.Store, hooked: fv.HookedModel) -> fv.StoreBrowser:
+    """A browser of it, with pictures of two units."""
+    pictures = np.full((2, 2, 3, 16, 16), 0.5)
+    vis = fv.as_visualizations([fv.Unit("1", 3), fv.Unit("1", 5)], pictures)
+    return fv.browse(store, vis, hooked=hooked, names={0: "red", 1: "<b>green</b>"})
+
+
+@pytest.fixture
+def browser(browsed: fv.StoreBrowser) -> fv.StoreBrowser:
+    """The same, in which nothing was chosen or opened yet."""
+    assert browsed.shelf is not None
+    return fv.StoreBrowser(browsed.data, replace(browsed.shelf, opened=[]))
+
+
+LIVE = """<!doctype html><html lang=en><meta charset=utf-8><title>views</title><style>%(css)s</style>
+<main></main><script type=module>
+import view from "/view.js";
+const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+const state = %(state)s, listeners = {};
+state.blobs = bytes("%(blobs)s");
+const emit = (name, ...args) => (listeners[name] ?? []).slice().forEach((listen) => listen(...args));
+let changed = {};
+window.sent = []; window.listeners = listeners;
+window.model = {
+  get: (name) => state[name],
+  set(name, value) {
+    if (state[name] === value) return;
+    state[name] = changed[name] = value;
+    emit(`change:${name}`);
+  },
+  save_changes() { const said = changed; changed = {}; window.pushed(said); },
+  on(name, listen) { (listeners[name] ??= []).push(listen); },
+  off(name, listen) { listeners[name] = (listeners[name] ?? []).filter((other) => other !== listen); },
+  async send(message) {
+    window.sent.push(message);
+    const answers = await window.asked(message);
+    for (const [content, buffers] of answers) emit("msg:custom", content, buffers.map(bytes));
+  },
+};
+window.show = () => {
+  const el = document.createElement("div");
+  document.querySelector("main").append(el);
+  const end = view.render({ model: window.model, el });
+  return () => { end(); el.remove(); };
+};
+window.first = window.show();
+window.ready = true;
+</script></html>"""
+
+
+@dataclass
+class Live:
+    """A page that shows a widget, whose Python half answers and is told what is chosen."""
+
+    page: Any
+    widget: Any
+    errors: list[str] = field(default_factory=list)
+    answered: list[int] = field(default_factory=list)  # bytes of each answer
+    forgiven: str = "nothing"  # what errors may say
+
+    def asked(self, message: Any) -> list[Any]:
+        """What the widget sends for a message."""
+        found: list[Any] = []
+        self.widget.send = lambda content, buffers=(): found.append((content, buffers))
+        self.widget._answer(self.widget, message, [])
+        self.answered += [len(json.dumps(one)) + sum(map(len, buffers)) for one, buffers in found]
+        return [[one, [base64.b64encode(part).decode() for part in buffers]] for one, buffers in found]
+
+    def pushed(self, changes: dict[str, Any]) -> None:
+        for name, value in changes.items():
+            setattr(self.widget, name, value)
+
+
+@pytest.fixture
+def live(chromium: Any) -> Iterator[Callable[..., Live]]:
+    """`live(widget, dark=…)` shows any live view with its Python half behind it, and no network."""
+    contexts, shown = [], []
+
+    def show(widget: Any, *, dark: bool = False, width: int = 1000) -> Live:
+        names = [name for name in widget.traits(sync=True) if not name.startswith("_")]
+        names = [name for name in names if name not in ("blobs", "layout", "tabbable", "tooltip", "comm")]
+        kind = {"BrowserWidget": "store_browser", "GraphWidget": "attribution_graph"}
+        file = kind.get(type(widget).__name__, type(widget).__name__.removesuffix("Widget").lower())
+        body = LIVE % {
+            "css": find_asset(f"{file}.css").read_text(encoding="utf-8"),
+            "state": json.dumps({name: getattr(widget, name) for name in names}).replace("</", "<\\/"),
+            "blobs": base64.b64encode(widget.blobs).decode(),
+        }
+        scheme = "dark" if dark else "light"
+        context = chromium.new_context(viewport={"width": width, "height": 1100}, color_scheme=scheme)
+        contexts.append(context)
+        seen = Live(context.new_page(), widget)
+        shown.append(seen)
+        files = {
+            "/": (body, "text/html"),
+            "/view.js": (find_asset(f"{file}.js").read_text(encoding="utf-8"), "text/javascript"),
+        }
+
+        def serve(route: Any) -> None:
+            path = route.request.url.removeprefix("http://views.test")
+            if path in files:
+                route.fulfill(body=files[path][0], content_type=files[path][1])
+            elif path == "/favicon.ico":
+                route.fulfill(status=204)
+            else:
+                seen.errors.append(route.request.url)
+                route.abort()
+
+        seen.page.route("**/*", serve)
+        seen.page.expose_function("asked", seen.asked)
+        seen.page.expose_function("pushed", seen.pushed)
+        seen.page.on("console", lambda message: seen.errors.append(message.text))
+        seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        seen.page.goto("http://views.test/")
+        seen.page.wait_for_function("window.ready")
+        return seen
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert not [error for seen in shown for error in seen.errors if seen.forgiven not in error]

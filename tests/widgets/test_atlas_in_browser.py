@@ -130,7 +130,7 @@ def test_each_cell_shows_its_own_picture_and_names_its_own_id(opened: Any, make_
     page.wait_for_timeout(250)
     check(9, 9)
     check(11, 8)
-    act(page, "Show the whole map")
+    act(page, "Home: Show the whole map")
     act(page, "Zoom out", 1)
     assert data_of(page, "level") == 1
     medoid = int(atlas.data["medoid_1"].values[3, 4])
@@ -323,13 +323,20 @@ def test_the_card_of_a_unit_whose_peaks_were_not_kept_draws_none(opened: Any, ma
 def test_maps_of_no_item_and_of_one(opened: Any, make_atlas: Make, n: int, images: int) -> None:
     page = opened(make_atlas(n, images=images))
     assert page.get_by_text("This map has no items.").count() == 1 - n
-    for name in ("Zoom in", "Zoom out", "Show the whole map", "On the grid; off: where the layout put them"):
+    for name in (
+        "Zoom in",
+        "Zoom out",
+        "Home: Show the whole map",
+        "On the grid; off: where the layout put them",
+    ):
         act(page, name)
     page.locator(".fvh-window").focus()
     for key in ("ArrowRight", "ArrowUp", "Enter", "s", "Home"):
         page.keyboard.press(key)
     assert selected(page) == n
     page.get_by_text("Table of items").click()
+    if n:
+        page.locator(".fvh-twin tbody tr").first.wait_for(timeout=60_000)
     assert page.locator(".fvh-twin tbody tr").count() >= n
 
 

@@ -119,7 +119,7 @@ def test_the_widget_starts_with_the_first_unit_and_seed(cards: UnitCards) -> Non
     assert (cards.widget.unit, cards.widget.seed, cards.widget.faded) == ("layer4:0", 0, False)
 
 
-@pytest.mark.parametrize(("trait", "value"), [("unit", "layer9:9"), ("seed", 7)])
+@pytest.mark.parametrize(("trait", "value"), [("unit", "layer9"), ("seed", 7)])
 def test_an_unknown_unit_or_seed_is_refused_with_the_known(cards: UnitCards, trait: str, value: Any) -> None:
     import traitlets
 

@@ -16,9 +16,15 @@ export function slider(
   return html("label", { class: "fvh-slider" }, html("span", {}, label), input, output);
 }
 
+/** A name that holds the words that are seen: who steers by voice says these. */
+export function spoken(words: string, label: string): string {
+  const seen = words.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, "").toLowerCase();
+  return label.toLowerCase().includes(seen) ? label : `${words}: ${label}`;
+}
+
 /** A small button with words or a sign. */
 export function act(words: string, run: () => void, label: string | null = null): HTMLButtonElement {
-  const made = html("button", { type: "button", class: "fvh-act", "aria-label": label, title: label }, words);
+  const made = html("button", { type: "button", class: "fvh-act", "aria-label": label === null ? null : spoken(words, label), title: label }, words);
   made.addEventListener("click", run);
   return made;
 }

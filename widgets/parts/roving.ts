@@ -31,9 +31,10 @@ export function roving(
     });
   });
   return (chosen) => {
+    const stop = Math.max(0, chosen); // where none is chosen the row can still be reached
     buttons.forEach((button, index) => {
       button.setAttribute(state, String(index === chosen));
-      button.tabIndex = index === chosen ? 0 : -1;
+      button.tabIndex = index === stop ? 0 : -1;
     });
   };
 }

@@ -32,7 +32,9 @@ export class StaticModel<T extends { blobs: DataView }> {
   }
 
   save_changes(): void {
-    // there is no kernel to save to
+    // there is no kernel to save to; a view that shows this page inside itself asks to be told
+    const { selected } = this.state as { selected?: unknown };
+    if ("fvhWithin" in document.documentElement.dataset) window.parent.postMessage({ fvhooks: selected ?? [] }, "*");
   }
 
   send(): void {

@@ -1,0 +1,1 @@
+"""Every unit of a store, to sort, to open and to choose from."""
