@@ -23,7 +23,8 @@ from fvhooks.synthesis.references.neighbours import (
     reference_images,
 )
 from fvhooks.synthesis.references.nodes import stored_nodes
-from fvhooks.synthesis.references.profiles import channel_weights, refuse_position
+from fvhooks.synthesis.references.profiles import refuse_position
+from fvhooks.synthesis.references.weights import channel_weights
 from fvhooks.synthesis.sets import ImageSet, likeness_to_sets, sized_images
 from fvhooks.synthesis.transforms import Roll
 from fvhooks.synthesis.visualizations import Target

@@ -15,8 +15,6 @@ from jaxtyping import Float, Int
 
 from fvhooks.errors import MissingInputError
 from fvhooks.hooks import HookedModel
-from fvhooks.relevance.aims import AimedRelevance
-from fvhooks.relevance.captum import channel_relevance
 from fvhooks.relevance.forms import Attributor
 from fvhooks.statistics.profile import choose_ranks
 from fvhooks.store.reading import Store
@@ -24,15 +22,13 @@ from fvhooks.synthesis.looking import look
 from fvhooks.synthesis.references.class_images import label_rows
 from fvhooks.synthesis.references.crops import CROP_SIDES, reference_crops
 from fvhooks.synthesis.references.facets import even_groups
-from fvhooks.synthesis.references.masking import importance
 from fvhooks.synthesis.references.strongest_images import name_of, place_in_store
+from fvhooks.synthesis.references.weights import channel_weights
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import Direction, Unit
 
 CLASS_IMAGES = 50
 """How many images of a label are split into facets, at most."""
-
-_TINY = 1e-20  # relevance may be small; only a range of zero is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,34 +212,6 @@ def _look(
     hooked: HookedModel, images: Float[torch.Tensor, "image rgb y x"], nodes: Sequence[str]
 ) -> dict[str, Float[torch.Tensor, "image channel position"]]:
     return look(hooked, images.to(hooked.device), nodes)
-
-
-def channel_weights(
-    hooked: HookedModel,
-    crops: Float[torch.Tensor, "image rgb y x"],
-    unit: Unit | Direction,
-    nodes: Sequence[str],
-    attributor: Attributor | None = None,
-) -> dict[str, Float[np.ndarray, " channel"]]:
-    """How much each channel of some layers contributes to an inner target, over its reference crops.
-
-    Args:
-        hooked: the model.
-        crops: in [0, 1], on the model's device.
-        unit: the target.
-        nodes: the layers.
-        attributor: of the relevance; None: `LayerGradientXActivation`.
-
-    Returns:
-        By layer, in [0, 1].
-    """
-    if isinstance(unit, Unit):
-        relevance = channel_relevance(hooked, crops, unit.layer, unit.channel, nodes, attributor=attributor)
-    else:
-        relevance = AimedRelevance(hooked, [unit], nodes, attributor)(
-            crops, torch.zeros(len(crops), dtype=torch.int64)
-        )
-    return {node: importance(relevance[node], epsilon=_TINY).mean(0).cpu().numpy() for node in nodes}
 
 
 def _weighted(
