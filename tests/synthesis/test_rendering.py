@@ -22,7 +22,7 @@ from fvhooks.errors import (
 from fvhooks.synthesis.recipes import RECIPES
 from fvhooks.synthesis.recipes.vital import Vital
 from fvhooks.synthesis.recipes.vital_faithful import VitalFaithful
-from fvhooks.synthesis.references import profiles as references
+from fvhooks.synthesis.references import profiles, weights
 from fvhooks.synthesis.references.crops import reference_crops
 from fvhooks.synthesis.references.profiles import ReferenceSettings, unit_references
 
@@ -128,7 +128,7 @@ def test_references_are_computed_once_and_kept(
     def fail(*_args: Any, **_kwargs: Any) -> None:
         raise AssertionError("relevance was computed again")
 
-    monkeypatch.setattr(references, "channel_relevance", fail)
+    monkeypatch.setattr(weights, "channel_relevance", fail)
     again = unit_references(hooked, store, fv.Unit("3", 7), settings)
     for node in settings.nodes:
         np.testing.assert_array_equal(first[0][node].profile, again[0][node].profile)
@@ -307,9 +307,9 @@ def test_class_facets_are_kept(
     hooked: fv.HookedModel, store: fv.Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = ReferenceSettings(("1", "3"), 10, 2, None)
-    first = references.class_references(hooked, store, fv.Unit.logit(2), settings)
-    monkeypatch.setattr(references, "look", None)
-    again = references.class_references(hooked, store, fv.Unit.logit(2), settings)
+    first = profiles.class_references(hooked, store, fv.Unit.logit(2), settings)
+    monkeypatch.setattr(profiles, "look", None)
+    again = profiles.class_references(hooked, store, fv.Unit.logit(2), settings)
     np.testing.assert_array_equal(first[1]["3"].profile, again[1]["3"].profile)
     assert np.abs(first[0]["3"].profile - first[1]["3"].profile).max() > 0
 

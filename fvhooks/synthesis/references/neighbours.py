@@ -24,7 +24,7 @@ def neighbour_groups(
 
     Example:
         >>> neighbour_groups(np.array([[0.0], [0.1], [5.0], [5.1]]), 4, 2).tolist()
-        [[2, 3], [1, 0], [3, 2], [0, 1]]
+        [[2, 3], [0, 1], [1, 0], [3, 2]]
 
     Args:
         features: of each image.
