@@ -19,8 +19,9 @@ pytestmark = pytest.mark.browser
 FOLDER = Path(__file__).parent / "screenshots"
 WIDTH = 800
 CELL = 16  # pixels of a side, whose mean colour is compared
-# Two runs on one machine differ nowhere. With a serif font up to 0.7 % of the cells are off by more than 32 of 255
-# where lines break as they did; without what `BREAKS` takes away 1.1 % and more are, or the height is another.
+# Two runs on one machine differ nowhere. With a serif font up to 0.7 % of the cells are off by more than 32
+# of 255, where lines break as they did; without what `BREAKS` takes away 1.1 % and more,
+# or the height differs.
 TOLERANCE = 32
 FEW = 0.01
 HEIGHT = 0.06
