@@ -40,6 +40,10 @@ WATCHED = ("fvhooks", "captum")  # whose hooks must be gone; a test's own hooks 
 STANDARD = (threading.__file__, str(Path(threading.__file__).with_name("concurrent")))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--take", action="store_true", help="take the screenshots of the views anew")
+
+
 @pytest.fixture(autouse=True)
 def seeds() -> None:
     """The same random numbers for every test, whatever ran before it."""

@@ -4,6 +4,7 @@ import ast
 import re
 import shutil
 import subprocess
+import sys
 import unicodedata
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -34,6 +35,20 @@ def test_the_examples_of_a_page_run_one_after_the_other(page: Path, tmp_path, mo
     namespace: dict[str, object] = {"__name__": page.stem}
     for line, code in _blocks(page):
         exec(compile("\n" * line + code, str(page), "exec"), namespace)
+
+
+def test_every_page_with_examples_becomes_a_notebook(tmp_path: Path) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    script = ROOT / "docs" / "notebooks.py"
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=True)
+    written = [Path(line) for line in done.stdout.splitlines()]
+    pages = [page for page in PAGES[1:] if list(_blocks(page))]
+    assert len(set(written)) == len(pages)
+    for page, path in zip(pages, written, strict=True):
+        book = nbformat.read(path, as_version=4)
+        nbformat.validate(book)
+        code = [cell.source for cell in book.cells if cell.cell_type == "code"]
+        assert code == [block.strip() for _, block in _blocks(page)], page.name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

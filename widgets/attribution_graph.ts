@@ -91,7 +91,7 @@ class GraphView {
   destroy(): void {
     for (const stop of this.off) stop();
     cancelAnimationFrame(this.frameAsked);
-    this.scene.canvas.release();
+    this.scene.release();
     this.pictures.release();
   }
 

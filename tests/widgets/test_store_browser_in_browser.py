@@ -12,21 +12,6 @@ pytestmark = pytest.mark.browser
 
 Show = Callable[..., Any]
 FIRST = 30  # units on a page
-LISTENERS = """() => {
-  let count = 0;
-  for (const target of [EventTarget.prototype]) {
-    const { addEventListener, removeEventListener } = target;
-    const global = (where) => where === window || where === document || where === document.body;
-    target.addEventListener = function (...args) { if (global(this ?? window)) count += 1; return addEventListener.apply(this ?? window, args); };
-    target.removeEventListener = function (...args) { if (global(this ?? window)) count -= 1; return removeEventListener.apply(this ?? window, args); };
-  }
-  let urls = 0;
-  const { createObjectURL, revokeObjectURL } = URL;
-  URL.createObjectURL = (blob) => { urls += 1; return createObjectURL.call(URL, blob); };
-  URL.revokeObjectURL = (url) => { urls -= 1; revokeObjectURL.call(URL, url); };
-  window.left = () => ({ count, urls, model: Object.values(window.listeners).flat().length, nodes: document.querySelectorAll("*").length });
-}"""  # noqa: E501
-RENDER = "() => { for (let at = 0; at < 50; at += 1) window.show()(); return window.left(); }"
 
 
 def tiles(page: Any) -> list[str]:
@@ -166,21 +151,6 @@ def test_two_views_of_one_model_stay_equal(live: Show, browser: fv.StoreBrowser)
     wait(page, "document.querySelectorAll('.fvh-mini img').length === 60")
     first, second = page.evaluate(look)
     assert first == second
-
-
-def test_fifty_views_leave_nothing_behind(
-    live: Show, browser: fv.StoreBrowser, cards: fv.UnitCards, make_atlas: Callable[..., fv.Atlas]
-) -> None:
-    graph = fv.AttributionGraph
-    made = graph.of(["1:3", "logits:0"], [(0, 1)], weight=[1.0], layers=["1", "logits"])
-    for result in (browser, cards, make_atlas(9), made):
-        shown = live(result.widget)
-        shown.forgiven = "ERR_FILE_NOT_FOUND"  # pictures are taken away while they are still read
-        shown.page.evaluate("window.first()")
-        shown.page.evaluate("window.asked = async () => []")
-        shown.page.evaluate(LISTENERS)
-        before = shown.page.evaluate("window.left()")
-        assert shown.page.evaluate(RENDER) == before, result.kind
 
 
 def test_the_page_works_without_a_kernel(browser: fv.StoreBrowser, chromium: Any, tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ export class Scene {
   private readonly order: number[];
   private spacing: Spacing = { across: 0, down: 0 };
   private moving = 0;
+  private running: Animation[] = [];
+  private released = false;
 
   constructor(
     private readonly graph: Graph,
@@ -82,6 +84,7 @@ export class Scene {
   /** Light some nodes and edges in front of all others, which grow pale; null ends it. */
   light(lit: Lit | null): void {
     this.canvas.element.classList.toggle("fvh-pale", lit !== null);
+    this.halt();
     this.world.replaceChildren();
     if (lit === null) return;
     const lines = svg("svg", { class: "fvh-lines" }, ...lit.edges.map((edge) => this.drawPath(edge)));
@@ -95,6 +98,19 @@ export class Scene {
 
   curve(edge: number): number[] {
     return this.curves.get(edge) ?? curveOf(this.places, this.graph.source[edge] ?? 0, this.graph.target[edge] ?? 0, this.spacing.down);
+  }
+
+  /** End every motion, for good. */
+  release(): void {
+    this.released = true;
+    cancelAnimationFrame(this.moving);
+    this.halt();
+    this.canvas.release();
+  }
+
+  /** A browser keeps what runs without end, and all that it stands in, also when it has left the page. */
+  private halt(): void {
+    for (const one of this.running.splice(0)) one.cancel();
   }
 
   private place(places: Places, shown: Uint8Array, edges: number[]): void {
@@ -141,7 +157,8 @@ export class Scene {
     const width = Math.round(widthOf(this.graph.weight[edge] ?? 0, this.graph.strongest[edge] ?? 1) * 1000) / 1000;
     const look = `fvh-edge fvh-running ${inkOf(this.graph, edge)}`;
     const path = svg("path", { class: look, "data-edge": edge, d: pathOf(this.curve(edge)), "stroke-width": Math.max(width, 1) });
-    if (!isStill()) path.animate?.([{ strokeDashoffset: 0 }, { strokeDashoffset: -15 }], { duration: 800, iterations: Infinity });
+    if (isStill() || this.released || typeof path.animate !== "function") return path;
+    this.running.push(path.animate([{ strokeDashoffset: 0 }, { strokeDashoffset: -15 }], { duration: 800, iterations: Infinity }));
     return path;
   }
 }

@@ -4,32 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-import fvhooks as fv
-from fvhooks.results import Result
+from fvhooks.results import INLINE_BYTES, VIEWERS, Result
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).parents[2] / "widgets" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = Path(__file__).parents[3] / "widgets" / "node_modules" / "axe-core" / "axe.min.js"
 RUN = """async () => {
   const found = await axe.run(document.querySelector(".fvhooks"), { resultTypes: ["violations"] });
   return found.violations.filter(({ impact }) => impact === "serious" || impact === "critical")
     .map(({ id, nodes }) => [id, nodes.slice(0, 4).map(({ html }) => html.slice(0, 160))]);
 }"""
-NAMES = ("store_browser", "unit_cards", "atlas", "attribution_graph")
-
-
-@pytest.fixture
-def results(
-    browser: fv.StoreBrowser, cards: fv.UnitCards, make_atlas: Callable[..., fv.Atlas]
-) -> dict[str, Result]:
-    units = ["a:0", "a:1", "b:3"]
-    graph = fv.AttributionGraph.of(units, [(0, 2), (1, 2)], weight=[1.0, -2.0], layers=["a", "b"])
-    seen = fv.as_visualizations([fv.Unit.parse(unit) for unit in units], np.full((3, 2, 3, 80, 80), 0.4))
-    made = (browser, cards, make_atlas(30), graph.illustrated(seen))
-    return {result.kind: result for result in made}
+LIVE = ("atlas", "attribution_graph", "forming", "store_browser", "unit_cards")
 
 
 @pytest.fixture
@@ -40,38 +27,43 @@ def axe() -> str:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", LIVE)
 def test_the_live_view_has_no_serious_fault(
-    results: dict[str, Result], live: Callable[..., Any], axe: str, name: str, dark: bool
+    exhibits: dict[str, Any], live: Callable[..., Any], axe: str, kind: str, dark: bool
 ) -> None:
-    shown = live(results[name].widget, dark=dark)
+    shown = live(VIEWERS[kind].widget(exhibits[kind]), dark=dark)
     shown.page.evaluate(axe)
     assert shown.page.evaluate(RUN) == []
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_pages_without_a_kernel_have_no_serious_fault(
-    results: dict[str, Result], chromium: Any, axe: str, tmp_path: Path, dark: bool
+    exhibits: dict[str, Any], chromium: Any, axe: str, tmp_path: Path, dark: bool
 ) -> None:
+    """As a cell's output, and as a page of its own; folded parts are unfolded."""
     context = chromium.new_context(color_scheme="dark" if dark else "light", offline=True)
-    page = context.new_page()
-    found = {}
-    for name, result in results.items():
-        file = tmp_path / f"{name}.html"
-        plain = (
-            f"<!doctype html><html lang=en><title>{name}</title><main>{result._repr_html_()}</main></html>"
-        )
-        for kind, written in (("inline", plain), ("page", None)):
-            if written is None:
-                result.to_html(file)
-            else:
-                file.write_text(written, encoding="utf-8")
+    page, file, found = context.new_page(), tmp_path / "view.html", {}
+    for kind, result in exhibits.items():
+        pages = []
+        if kind in LIVE:  # else both are the same
+            inline = VIEWERS[kind].html(result, INLINE_BYTES)
+            pages = [f"<!doctype html><html lang=en><title>{kind}</title><main>{inline}</main></html>"]
+        if isinstance(result, Result):
+            pages.append(result.to_html(file).read_text(encoding="utf-8"))
+        for at, written in enumerate(pages):
+            file.write_text(written, encoding="utf-8")
             page.goto(file.as_uri())
             page.locator(".fvhooks").first.wait_for(timeout=60_000)
+            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
             page.evaluate(axe)
-            found[f"{name} {kind}"] = page.evaluate(RUN)
+            found[f"{kind} {at}"] = page.evaluate(RUN)
     context.close()
+    assert {name.split()[0] for name in found} == set(VIEWERS)
     assert not {name: faults for name, faults in found.items() if faults}
+
+
+def test_every_live_view_is_among_them(exhibits: dict[str, Any]) -> None:
+    assert {kind for kind in exhibits if VIEWERS[kind].widget(exhibits[kind]) is not None} == set(LIVE)
 
 
 def test_axe_sees_a_fault(chromium: Any, axe: str) -> None:
