@@ -30,6 +30,11 @@ settings.load_profile("fvhooks")
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(fvhooks.__file__).parent
+if sys.dont_write_bytecode:  # else each process that is started here compiles every library that it imports
+    compiled = str(ROOT / ".pytest_cache" / "bytecode")
+    sys.dont_write_bytecode, sys.pycache_prefix = False, compiled
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = compiled
 REGISTRATIONS = (
     "register_forward_hook",
     "register_forward_pre_hook",

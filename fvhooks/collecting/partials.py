@@ -8,6 +8,7 @@ number of workers, crashes or batches.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -211,16 +212,10 @@ class ShardSums:
         which: Bool[np.ndarray, " image"],
     ) -> None:
         """The chosen images into each statistic: measured by several threads, added in order."""
-
-        def measure(images: list[Shaped[torch.Tensor, "image ..."]]) -> list[Measured]:
-            return [
-                one.measure(values if values.is_floating_point() else as_images(values))
-                for one, values in zip(totals, images, strict=True)
-            ]
-
         values = [*activations] if part.kind.of == "activations" else [batch.images]
         if not which.any():
             return
+        measure = partial(_measure, totals)
         if part.kind.of_batches:
             found = [tuple(array[which] for array in arrays) for arrays in measure(values)]
             portions: Iterable[list[Measured]] = [found]
@@ -235,6 +230,13 @@ class ShardSums:
             if has_images(part, self._plan, segment):
                 array_of(self._root, f"{self._group}/{part.name}")[segment.number, :] = pack(totals)
         self._running = [part.empty() for part in self._grouped]
+
+
+def _measure(totals: Sequence[Statistic], images: list[Shaped[torch.Tensor, "image ..."]]) -> list[Measured]:
+    return [
+        one.measure(values if values.is_floating_point() else as_images(values))
+        for one, values in zip(totals, images, strict=True)
+    ]
 
 
 def has_images(part: Part, plan: Plan, segment: Segment) -> bool:

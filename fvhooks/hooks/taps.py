@@ -48,6 +48,72 @@ class Tap:
         return [name for name, tensor in counted.items() if tensor._version != self.versions[name]]
 
 
+@dataclass
+class _Calls:
+    """What is addressed in which call of which module."""
+
+    by_module: dict[str, list[tuple[str, Address]]]
+    seen: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, names: Mapping[str, Address]) -> "_Calls":
+        by_module: dict[str, list[tuple[str, Address]]] = {}
+        for name, address in names.items():
+            by_module.setdefault(address.module, []).append((name, address))
+        return cls(by_module)
+
+    def next(self, module_name: str) -> list[tuple[str, Address]]:
+        """Counts a call of a module; what is addressed in it."""
+        call = self.seen[module_name] = self.seen.get(module_name, -1) + 1
+        return [one for one in self.by_module[module_name] if one[1].call in (EVERY_CALL, call)]
+
+
+@dataclass
+class _Keeping:
+    """Keeps what a call gives in a record."""
+
+    record: Tap
+    calls: _Calls
+    copies: frozenset[str]
+    stop: bool
+
+    def hook(self, module_name: str, module: nn.Module, _inputs: Any, output: Any) -> None:  # noqa: ANN401
+        record = self.record
+        for name, address in self.calls.next(module_name):
+            tensor = address.select(shown(module, output))
+            copied = name in self.copies or tensor.is_inference()  # those count no changes
+            record.kept[name] = kept = tensor.clone() if copied else tensor
+            record.versions[name] = 0 if kept.is_inference() else kept._version
+        if self.stop and len(record.kept) == len(record.wanted):
+            raise _Stop
+
+
+@dataclass
+class _Rewriting:
+    """Lets `rewrite(name, tensor)` decide what a module passes on."""
+
+    modules: Mapping[str, nn.Module]
+    calls: _Calls
+    rewrite: Callable[[str, torch.Tensor], torch.Tensor]
+
+    def passed_on(self, module_name: str, value: Any) -> Any:  # noqa: ANN401
+        module = self.modules[module_name]
+        for name, address in self.calls.next(module_name):
+            seen = shown(module, value)
+            before = address.select(seen)
+            after = self.rewrite(name, before)
+            value = value if after is before else passed(module, address.put(seen, after))
+        return value
+
+    def output_hook(self, module_name: str, _module: nn.Module, _inputs: Any, output: Any) -> Any:  # noqa: ANN401
+        return self.passed_on(module_name, output)
+
+    def input_hook(
+        self, module_name: str, _module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return _with_first_input(given, named, partial(self.passed_on, module_name))
+
+
 @contextmanager
 def tap(
     modules: Mapping[str, nn.Module],
@@ -65,41 +131,25 @@ def tap(
         stop: end the pass (not the block) once everything asked for was kept.
     """
     record = Tap(frozenset(names))
-    calls: dict[str, int] = {}
-    by_module: dict[str, list[tuple[str, Address]]] = {}
-    for name, address in names.items():
-        by_module.setdefault(address.module, []).append((name, address))
-
-    def hook_for(module_name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, _inputs: Any, output: Any) -> None:  # noqa: ANN401
-            call = calls[module_name] = calls.get(module_name, -1) + 1
-            for name, address in by_module[module_name]:
-                if address.call == call:
-                    tensor = address.select(shown(module, output))
-                    copied = name in copies or tensor.is_inference()  # those count no changes
-                    record.kept[name] = kept = tensor.clone() if copied else tensor
-                    record.versions[name] = 0 if kept.is_inference() else kept._version
-            if stop and len(record.kept) == len(names):
-                raise _Stop
-
-        return hook
-
+    keeping = _Keeping(record, _Calls.of(names), copies, stop)
     with ExitStack() as stack:
-        for module_name in by_module:
-            stack.callback(modules[module_name].register_forward_hook(hook_for(module_name)).remove)
+        for name in keeping.calls.by_module:
+            stack.callback(modules[name].register_forward_hook(partial(keeping.hook, name)).remove)
         yield record
 
 
 @contextmanager
 def at_start(model: nn.Module, notice: Callable[[list[Any]], Any]) -> Iterator[None]:
     """Tell `notice(everything it was given)` of every forward pass of a model while the block runs."""
-
-    def hook(_module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        notice([*given, *named.values()])
-
     with ExitStack() as stack:
-        stack.callback(model.register_forward_pre_hook(hook, with_kwargs=True).remove)
+        stack.callback(model.register_forward_pre_hook(partial(_tell, notice), with_kwargs=True).remove)
         yield
+
+
+def _tell(
+    notice: Callable[[list[Any]], Any], _module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    notice([*given, *named.values()])
 
 
 @contextmanager
@@ -122,35 +172,16 @@ def rewritten(
         inputs: rewrite the first tensor that the modules are given, by position or by keyword, instead of
             their output.
     """
-    calls: dict[str, int] = {}
-    by_module: dict[str, list[tuple[str, Address]]] = {}
-    for name, address in names.items():
-        by_module.setdefault(address.module, []).append((name, address))
-
-    def passed_on(module_name: str, value: Any) -> Any:  # noqa: ANN401
-        call = calls[module_name] = calls.get(module_name, -1) + 1
-        for name, address in by_module[module_name]:
-            if address.call in (EVERY_CALL, call):
-                seen = shown(modules[module_name], value)
-                before = address.select(seen)
-                after = rewrite(name, before)
-                value = value if after is before else passed(modules[module_name], address.put(seen, after))
-        return value
-
-    def forward_hook(module_name: str) -> Callable[[nn.Module, Any, Any], Any]:
-        return lambda _module, _inputs, output: passed_on(module_name, output)
-
-    def input_hook(module_name: str) -> Callable[[nn.Module, Any, Any], Any]:
-        return lambda _module, given, named: _with_first_input(given, named, partial(passed_on, module_name))
-
+    rewriting = _Rewriting(modules, _Calls.of(names), rewrite)
     with ExitStack() as stack:
         if model is not None:
-            stack.enter_context(at_start(model, lambda _given: calls.clear()))
-        for name in by_module:
+            stack.enter_context(at_start(model, lambda _given: rewriting.calls.seen.clear()))
+        for name in rewriting.calls.by_module:
             if inputs:
-                handle = modules[name].register_forward_pre_hook(input_hook(name), with_kwargs=True)
+                hook = partial(rewriting.input_hook, name)
+                handle = modules[name].register_forward_pre_hook(hook, with_kwargs=True)
             else:
-                handle = modules[name].register_forward_hook(forward_hook(name))
+                handle = modules[name].register_forward_hook(partial(rewriting.output_hook, name))
             stack.callback(handle.remove)
         yield
 
@@ -175,14 +206,20 @@ def _first_tensor(given: tuple[Any, ...], named: Mapping[str, Any]) -> int | str
 @contextmanager
 def observed(modules: Mapping[str, nn.Module], notice: Callable[[str, Any], None]) -> Iterator[None]:
     """Tell `notice(name, output)` of every call of every module while the block runs."""
-
-    def hook_for(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        return lambda module, _inputs, output: notice(name, shown(module, output))
-
     with ExitStack() as stack:
         for name, module in modules.items():
-            stack.callback(module.register_forward_hook(hook_for(name)).remove)
+            stack.callback(module.register_forward_hook(partial(_tell_output, notice, name)).remove)
         yield
+
+
+def _tell_output(
+    notice: Callable[[str, Any], None],
+    name: str,
+    module: nn.Module,
+    _inputs: Any,  # noqa: ANN401
+    output: Any,  # noqa: ANN401
+) -> None:
+    notice(name, shown(module, output))
 
 
 @contextmanager

@@ -139,12 +139,11 @@ class Call:
         """The operation's value with a rule for its way back; as it is where the rule misses an input."""
         if not inputs or {id(tensor) for tensor in self.moving} != {id(tensor) for tensor in inputs}:
             return self.plain()
+        return _Shared.apply(self._on_a_copy, share, *inputs)
 
-        def operation() -> Tensor:
-            first = self.args[0].clone() if isinstance(self.args[0], Tensor) else self.args[0]
-            return self.func(first, *self.args[1:], **self.given)  # type: ignore[no-any-return]
-
-        return _Shared.apply(operation, share, *inputs)
+    def _on_a_copy(self) -> Tensor:
+        first = self.args[0].clone() if isinstance(self.args[0], Tensor) else self.args[0]
+        return self.func(first, *self.args[1:], **self.given)  # type: ignore[no-any-return]
 
 
 Rule = Callable[[Call], Any]
