@@ -3,7 +3,7 @@
     FVHOOKS_TEST_DATA=FOLDER python benchmarks/googlenet_graph.py --work CACHE --groups birds dogs
 
 The 1,750 real images are put into about twenty groups (`superclasses.py`). A group's graph becomes a page and
-a PNG, with real crops on its nodes.
+a PNG, with real crops on its nodes; `--edges relevance` draws a smaller one over six of the layers.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import fvhooks as fv
 
 MODULES = ["3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"]
 LAYERS = [f"inception_{name}" for name in MODULES]
+READABLE = [f"inception_{name}" for name in ("3b", "4a", "4b", "4d", "5a", "5b")]
 
 
 class Photographs(Dataset[tuple[Image.Image, int]]):
@@ -62,24 +63,48 @@ def build(work: Path) -> tuple[fv.HookedModel, fv.Store]:
     return hooked, store
 
 
+def by_relevance(hooked: fv.HookedModel, store: fv.Store, group: str) -> fv.AttributionGraph:
+    """A graph that is small enough to be read, of at most 96 images outside the report split."""
+    table, label = store.images_table, NAMES.index(group)
+    mine = (table.label.values == label) & (table.split.values != "report")
+    return fv.attribution_graph(
+        store,
+        label=label,
+        edges="relevance",
+        hooked=hooked,
+        ranking="score",
+        mass=0.15,
+        layers=READABLE,
+        ids=table.id.values[mine][:96].astype(str).tolist(),
+        names=dict(enumerate(NAMES)),
+        options={"width": 8},
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--groups", nargs="+", default=["birds"], choices=NAMES)
+    parser.add_argument("--edges", choices=("influence", "relevance"), default="influence")
     given = parser.parse_args()
-    _, store = build(given.work)
+    hooked, store = build(given.work)
     names = dict(enumerate(NAMES))
-    classes = fv.circuits.class_map(store, names=names)
+    classes = None if given.edges == "relevance" else fv.circuits.class_map(store, names=names)
     for group in given.groups:
         started = time.perf_counter()
-        graph = fv.attribution_graph(store, label=NAMES.index(group), names=names)
+        if classes is None:
+            graph = by_relevance(hooked, store, group)
+            shown = graph.illustrated(store=store, hooked=hooked)
+        else:
+            graph = fv.attribution_graph(store, label=NAMES.index(group), names=names)
+            shown = classes.beside(graph).illustrated(store=store)
         print(f"{group}: {graph}, {time.perf_counter() - started:.2f} s")
-        shown = classes.beside(graph).illustrated(store=store)
-        shown.save(given.work / f"googlenet-{group}.zarr")
-        shown.to_html(given.work / f"googlenet-{group}.html")
-        shown.to_png(given.work / f"googlenet-{group}.png")
+        page = given.work / f"googlenet-{group}-{given.edges}"
+        shown.save(page.with_suffix(".zarr"))
+        shown.to_html(page.with_suffix(".html"))
+        shown.to_png(page.with_suffix(".png"))
 
 
 if __name__ == "__main__":
