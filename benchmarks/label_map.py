@@ -2,13 +2,14 @@
 
     FVHOOKS_TEST_DATA=FOLDER python benchmarks/label_map.py --work CACHE [--layout umap]
 
-Printed is, for each map, how often the nearest item of another class is of the same group of classes (dogs,
-birds, vehicles, …), in feature space and on the grid, beside what chance gives. For units of the layer, by what
-they are compared: how often the nearest unit answers best to the same group.
+Printed is, for each map, how often the nearest item of another class on the grid is of the same group of
+classes (dogs, birds, vehicles, …), beside what chance gives. For units of the layer, by what they are
+compared: how often the nearest unit answers best to the same group.
 """
 
 import argparse
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from superclasses import group_of_class
@@ -17,6 +18,16 @@ from unit_atlas import LAYER, SIDE, Small
 
 import fvhooks as fv
 from fvhooks.atlases.neighbourhoods import nearest
+
+
+class Classes(Small):
+    """The same photographs with their classes, not the groups of these."""
+
+    def __init__(self, networks: ModuleType) -> None:
+        super().__init__(networks)
+        listed = [*networks.imagenet_sample().samples, *networks.imagenet_five()]
+        self.files = [(str(path), label) for path, label in listed]
+
 
 MOST = 60  # nearest items among which one of another class is looked for
 
@@ -47,7 +58,7 @@ def main() -> None:
     networks = load_networks()
     model, mean, std = networks.load("imagenet_squeezenet1_1")
     hooked = fv.attach(model, mean=mean, std=std, input_shape=(3, SIDE, SIDE))
-    store = fv.collect(hooked, Small(networks), options.work / "squeezenet.zarr", layers=[LAYER])
+    store = fv.collect(hooked, Classes(networks), options.work / "classes.zarr", layers=[LAYER])
     files = networks.imagenet_sample().samples
     names = {label: Path(path).stem.replace("_", " ") for path, label in files}
     groups = np.array(group_of_class())[store.labels]

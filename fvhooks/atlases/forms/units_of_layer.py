@@ -33,8 +33,6 @@ def units_of_layer(store: Store, layer: str, options: AtlasOptions) -> Items:
         LayerNotFoundError: a layer that the store does not have.
         MissingInputError: a way to compare units that needs what is not there.
     """
-    if options.get("ids") is not None:
-        raise MissingInputError("ids choose images, and this is a map of units; split= limits its images.")
     channels = store.layout(layer).channels
     dead = np.zeros(channels, dtype=bool)
     dead[[unit.channel for unit in store.dead_units(layer)]] = True
