@@ -516,9 +516,7 @@ def test_a_link_leads_to_what_was_seen_and_chosen(opened: Any, make_atlas: Make)
     assert np.allclose(view(again)[0], before[0], atol=2)
 
 
-@pytest.mark.parametrize(
-    "address", ["#fvhooks=%7B", "#fvhooks=[1]", "#fvhooks=%7B%22place%22%3A%7B%22x%22%3A1%7D%7D"]
-)
+@pytest.mark.parametrize("address", ["#fvhooks=%7B", "#fvhooks=[1]", "#fvhooks={%22place%22:{%22x%22:1}}"])
 def test_an_address_that_says_nothing_is_passed_over(opened: Any, make_atlas: Make, address: str) -> None:
     page = opened(make_atlas(9))
     again = page.context.new_page()
