@@ -98,19 +98,14 @@ def _widget_class() -> type[Any]:
             super().__init__(**state)
             self.on_msg(self._answer)
 
-        @traitlets.validate("selected", "pinned")  # type: ignore[untyped-decorator]
+        @traitlets.validate("selected", "pinned", "place")  # type: ignore[untyped-decorator]
         def _known(self, proposal: Any) -> Any:  # noqa: ANN401
-            fault = _fault(proposal["value"], self._ids, self._map.data.attrs.get("form") == "layer")
+            asked, of_units = proposal["value"], self._map.data.attrs.get("form") == "layer"
+            is_place = proposal["trait"].name == "place"
+            fault = place_fault(asked) if is_place else _fault(asked, self._ids, of_units)
             if fault:
                 raise traitlets.TraitError(fault)
-            return proposal["value"]
-
-        @traitlets.validate("place")  # type: ignore[untyped-decorator]
-        def _somewhere(self, proposal: Any) -> Any:  # noqa: ANN401
-            fault = place_fault(proposal["value"])
-            if fault:
-                raise traitlets.TraitError(fault)
-            return proposal["value"]
+            return asked
 
         def _answer(self, _widget: Any, message: Any, _buffers: Any) -> None:  # noqa: ANN401
             for content, buffers in answers(self._map, message, self._tiles):

@@ -52,7 +52,7 @@ function levels(facts: AtlasFacts): [string, string][] {
 }
 
 function linker(link: () => Promise<string>): HTMLElement {
-  const said = html("output", { class: "fvh-hit" });
+  const said = html("output", { class: "fvh-copied" });
   const copy = act("Copy link", () => void link().then((words) => (said.textContent = words)), "Copy a link to what is seen now, and to what is selected");
   return html("div", { class: "fvh-acts" }, copy, said);
 }
