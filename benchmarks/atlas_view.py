@@ -6,11 +6,13 @@ A made-up map with a picture of 32 pixels for each item is written as a page, op
 step and zoomed. The trace says for each step what the page's main thread spent on script, and on style,
 layout, paint and the hand-over to the compositor. While the pointer moves, the painted map is mostly only
 shifted; what it costs to paint it anew lies in the highest values. With `--live` the columns and tiles come
-as messages, as they do in a notebook. The size of a notebook's state is told, and when the first paint is.
+as messages, as they do in a notebook. The size of a notebook's state is told, and when the first paint is:
+of anything, of a picture of the map (live, of its coarse tiles at first), and of the map itself.
 """
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from base64 import b64encode
@@ -31,9 +33,12 @@ from fvhooks.widgets.atlas import answers
 from fvhooks.widgets.atlas_states import state_of, tiles_of
 
 NEAR = 8
-WATCH = """new MutationObserver((_, observer) => {
+WATCH = """const note = (name) => (window[name] ??= performance.now());
+const after = (name) => requestAnimationFrame(() => setTimeout(() => note(name)));
+new MutationObserver((_, observer) => {
+  if (document.querySelector(".fvh-coarse canvas, canvas.fvh-canvas[data-mix]") !== null) after("pictured");
   if (document.querySelector("canvas.fvh-canvas[data-mix]") === null) return;
-  requestAnimationFrame(() => setTimeout(() => (window.painted = performance.now())));
+  after("painted");
   observer.disconnect();
 }).observe(document, { subtree: true, childList: true, attributes: true });"""
 
@@ -103,7 +108,7 @@ def live_page(atlas: Atlas, page: Any, folder: Path) -> Path:
         return [[content, b64encode(parts[0]).decode() if parts else None] for content, parts in found]
 
     page.expose_function("ask", ask)
-    state |= {"selected": [], "pinned": [], "blobs": b64encode(state["blobs"]).decode()}
+    state |= {"selected": [], "pinned": [], "place": {}, "blobs": b64encode(state["blobs"]).decode()}
     code = find_asset("atlas.js").read_text(encoding="utf-8")
     name = code[code.rindex("export{") + 7 :].split(" as ")[0]
     code = code[: code.rindex("export{")] + f"{name}.render({{model, el: document.getElementById('root')}});"
@@ -173,10 +178,13 @@ def main() -> None:
         print(f"page of {file.stat().st_size / 1e6:.1f} MB written in {time.perf_counter() - start:.1f} s")
         page.add_init_script(WATCH)
         page.goto(file.as_uri())
-        page.wait_for_function("window.painted !== undefined", timeout=60_000)
+        page.wait_for_function("window.painted !== undefined", timeout=180_000)
         first = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
-        painted = page.evaluate("window.painted")
-        print(f"first paint {first or np.nan:.0f} ms, the map {painted:.0f} ms after opening")
+        pictured, painted = page.evaluate("[window.pictured, window.painted]")
+        print(
+            f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; after opening, ms: first paint "
+            f"{first or np.nan:.0f}, a picture of the map {pictured:.0f}, the map {painted:.0f}"
+        )
         measure(browser, page, options.steps)
         browser.close()
 

@@ -4,6 +4,7 @@ import { html } from "./parts/dom";
 import type { AtlasFacts, Columns } from "./parts/atlas/facts";
 import { Items } from "./parts/atlas/items";
 import { Coarse } from "./parts/atlas/coarse";
+import { type Spot, asSpot, hashOf, sharedOf } from "./parts/atlas/spot";
 import { type Place, TileStore } from "./parts/atlas/tiles";
 import { MapView } from "./parts/atlas/view";
 import { StaticModel } from "./parts/static";
@@ -11,6 +12,7 @@ import { StaticModel } from "./parts/static";
 interface State {
   selected: string[];
   pinned: string[];
+  place: Spot | Record<string, never>; // empty before anyone has moved it
   atlas: AtlasFacts;
   blobs: DataView;
 }
@@ -33,7 +35,11 @@ class AtlasView {
   private coarse: Coarse | null = null;
   private readonly off: (() => void)[] = [];
 
-  constructor(private readonly model: Model, el: HTMLElement) {
+  constructor(
+    private readonly model: Model,
+    el: HTMLElement,
+    private readonly alone = false, // on a page of its own, which has an address
+  ) {
     this.facts = model.get("atlas");
     const { tiles, title, notes, columns } = this.facts;
     const ask = (places: Place[]): void => model.send({ type: "tiles", places });
@@ -69,6 +75,9 @@ class AtlasView {
       select: (ids) => this.save("selected", ids),
       pin: (ids) => this.save("pinned", ids),
       more: () => model.send({ type: "more" }),
+      place: () => asSpot(model.get("place")),
+      look: (spot) => this.save("place", spot),
+      link: this.alone ? (spot) => this.copy(spot) : null,
     });
     this.coarse?.element.remove();
     this.coarse = null;
@@ -93,12 +102,25 @@ class AtlasView {
     };
     on("change:selected", () => this.view?.selected());
     on("change:pinned", () => this.view?.pinned());
+    on("change:place", () => this.view?.place());
     on("msg:custom", this.onMessage);
   }
 
-  private save(trait: "selected" | "pinned", ids: string[]): void {
-    this.model.set(trait, ids);
+  private save<K extends "selected" | "pinned" | "place">(trait: K, value: State[K]): void {
+    this.model.set(trait, value);
     this.model.save_changes();
+  }
+
+  /** Put a link to what is seen into the address, and into the clipboard where a page may do that. */
+  private async copy(place: Spot): Promise<string> {
+    const { model } = this;
+    window.location.replace(hashOf({ place, selected: model.get("selected"), pinned: model.get("pinned") }));
+    try {
+      await navigator.clipboard.writeText(window.location.href);
+      return "Copied";
+    } catch {
+      return "In the address of this page";
+    }
   }
 
   private arrived(): void {
@@ -139,7 +161,10 @@ function mount(): void {
   state.setAttribute("data-used", "");
   const root = html("div", {});
   (el.closest(".fvhooks") ?? el).replaceWith(root);
-  new AtlasView(new StaticModel<State>(state.textContent ?? "") as unknown as Model, root);
+  const model = new StaticModel<State>(state.textContent ?? "");
+  const shared = sharedOf(window.location.hash);
+  for (const [name, value] of Object.entries(shared ?? {})) model.set(name as "place", value as Spot);
+  new AtlasView(model as unknown as Model, root, !("fvhWithin" in document.documentElement.dataset) && window.location.protocol !== "about:");
 }
 
 export default { render, mount };

@@ -6,6 +6,16 @@ from fvhooks.atlases.options import AtlasOptions
 from fvhooks.atlases.predictions import map_prediction
 from fvhooks.atlases.regions import region_labels
 from fvhooks.atlases.results import Atlas
+from fvhooks.atlases.texts import text_features
 from fvhooks.atlases.verification import verify
 
-__all__ = ["LAYOUTS", "Atlas", "AtlasOptions", "atlas", "map_prediction", "region_labels", "verify"]
+__all__ = [
+    "LAYOUTS",
+    "Atlas",
+    "AtlasOptions",
+    "atlas",
+    "map_prediction",
+    "region_labels",
+    "text_features",
+    "verify",
+]

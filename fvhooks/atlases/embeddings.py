@@ -1,16 +1,23 @@
-"""By what images are alike: what a layer makes of them, or what a user's function does."""
+"""By what images are alike: what a layer or a user's function makes of them, or what they are called."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int
 
+from fvhooks.atlases.chosen import ids_of
+from fvhooks.atlases.items import UNLABELLED, label_texts
+from fvhooks.atlases.options import AtlasOptions
 from fvhooks.atlases.pictures import readable
+from fvhooks.atlases.texts import text_features
 from fvhooks.errors import MissingInputError, ShapeError
 from fvhooks.store.reading import Store
 from fvhooks.units import LOGITS
+
+LABELS = "labels"
+"""The embedding by the words of labels."""
 
 _BATCH = 64
 
@@ -22,28 +29,28 @@ def deepest_layer(store: Store) -> str:
 
 
 def image_features(
-    store: Store,
-    rows: Int[np.ndarray, " item"],
-    embedding: Any,  # noqa: ANN401 - see `Embedding`
-    layer: str,
+    store: Store, rows: Int[np.ndarray, " item"], options: AtlasOptions, layer: str
 ) -> Float[np.ndarray, "item feature"]:
     """A vector for each of some images of a store.
 
     Args:
         store: whose images.
         rows: which of them.
-        embedding: a layer, a function of images, or vectors; None for `layer`.
+        options: `embedding`, and for "labels" the `names` of these.
         layer: whose averages over positions are taken where nothing else is asked for.
 
     Raises:
         ShapeError: vectors of another number, or a function that gives something else.
-        MissingInputError: the store keeps no averages of each image, or no data set is attached.
+        MissingInputError: the store keeps no averages of each image, no data set is attached, or labels have
+            no names.
     """
+    embedding = options.get("embedding")
+    if isinstance(embedding, str) and embedding == LABELS:
+        return label_features(store.labels[rows], options.get("names", {}))
     if embedding is None or isinstance(embedding, str):
         return np.asarray(store.rows_of(embedding or layer, "average", rows), dtype=np.float32)
-    ids = store.images_table["id"].values[rows]
     if callable(embedding):
-        return embedded(store, [str(name) for name in ids], embedding)
+        return embedded(store, ids_of(store, rows), embedding)
     vectors = as_vectors(embedding)
     if len(vectors) != store.size:
         raise ShapeError(
@@ -51,6 +58,39 @@ def image_features(
         )
     chosen: Float[np.ndarray, "item feature"] = vectors[rows]
     return chosen
+
+
+def label_features(
+    labels: Int[np.ndarray, " item"], names: Mapping[int, str]
+) -> Float[np.ndarray, "item feature"]:
+    """Labels by the words that they are called: `text_features` of the names; zeros for what has no label.
+
+    Args:
+        labels: of each item, −1 for none.
+        names: what each is called.
+
+    Raises:
+        MissingInputError: no item has a label, or one of the labels has no name.
+    """
+    known = np.unique(labels[labels != UNLABELLED]).tolist()
+    nameless = [label for label in known if label not in names]
+    if not known or nameless:
+        fault = f"label {nameless[0]} has no name" if nameless else "no image here has a label"
+        raise MissingInputError(
+            f"embedding='labels' compares the words of labels, and {fault}. Pass names={{label: words, …}} "
+            "of all labels, or another embedding."
+        )
+    return text_features(label_texts(labels, names).tolist())
+
+
+def called(embedding: Any, layer: str) -> dict[str, str]:  # noqa: ANN401 - see `Embedding`
+    """What a map says that its images are alike by: a layer, or something else."""
+    if embedding is None or (isinstance(embedding, str) and embedding != LABELS):
+        return {"layer": embedding or layer}
+    if isinstance(embedding, str):
+        return {"embedding": "words of the labels"}
+    given = "vectors that were given" if not callable(embedding) else "a function"
+    return {"embedding": str(getattr(embedding, "__name__", given))}
 
 
 def embedded(store: Store, ids: Sequence[str], embedding: Any) -> Float[np.ndarray, "item feature"]:  # noqa: ANN401
@@ -94,28 +134,3 @@ def as_vectors(values: Any) -> Float[np.ndarray, "item feature"]:  # noqa: ANN40
     if array.ndim != 2 or not array.shape[1]:
         raise ShapeError(f"Expected a vector for each item, (item, feature), got shape {array.shape}.")
     return array
-
-
-def chosen_rows(store: Store, ids: Sequence[str] | None, split: str | None) -> Bool[np.ndarray, " image"]:
-    """Which images of a store are meant: of a split, of a list, and read without an error.
-
-    Raises:
-        MissingInputError: an id that the store does not have.
-    """
-    table = store.images_table
-    usable = store.in_split(split) & (table["error"].values == "")
-    if ids is None:
-        return np.asarray(usable)
-    known = {str(name): row for row, name in enumerate(table["id"].values)}
-    unknown = [str(name) for name in ids if str(name) not in known]
-    if unknown:
-        some = ", ".join(list(known)[:5])
-        raise MissingInputError(f"The store has no image {unknown[0]!r}. It has {some}, …")
-    listed = np.zeros(store.size, dtype=bool)
-    listed[[known[str(name)] for name in ids]] = True
-    return np.asarray(usable & listed)
-
-
-def texts_of(values: Shaped[np.ndarray, " item"]) -> list[str]:
-    """Ids as text."""
-    return [str(value) for value in values]

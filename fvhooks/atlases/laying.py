@@ -25,6 +25,7 @@ KS = (10, 20, 100)
 _SHOWN = 8  # nearest items that a card names
 _MOST_TWICE = 5_000  # items up to which a layout is made twice unless that is asked for
 _STEPS = 4  # sizes of cells
+_SETTINGS = ("strata", "weight", "by", "embedding")  # beside those that every map has
 
 Points = Float[np.ndarray, "item 2"]
 
@@ -247,7 +248,7 @@ def _levels(items: Items, places: Places) -> dict[str, Any]:
 def _about(items: Items, places: Places, options: AtlasOptions) -> dict[str, Any]:
     """What an atlas says of itself: what it is of, and with which settings it was made."""
     about = dict(items.about)
-    settings: dict[str, Any] = {name: about.pop(name) for name in ("strata", "weight", "by") if name in about}
+    settings: dict[str, Any] = {name: about.pop(name) for name in _SETTINGS if name in about}
     settings |= {
         "layout": places.layout,
         "radial": items.form != "activations" and bool(options.get("radial")),

@@ -10,6 +10,7 @@ from fvhooks.atlases.forms.around_unit import around_unit
 from fvhooks.atlases.forms.averaged_activations import averaged_activations, inverted
 from fvhooks.atlases.forms.given import given_items
 from fvhooks.atlases.forms.images_of_store import images_of_store
+from fvhooks.atlases.forms.options_taken import CALLS, check_taken
 from fvhooks.atlases.forms.units_of_layer import units_of_layer
 from fvhooks.atlases.laying import laid_out, places_of
 from fvhooks.atlases.options import AtlasOptions, checked_options
@@ -20,10 +21,7 @@ from fvhooks.errors import MissingInputError
 from fvhooks.store.reading import Store
 from fvhooks.units import Direction, Unit
 
-_FORMS = (
-    "fv.atlas(store, unit=…), fv.atlas(store, layer=…), fv.atlas(store, images=True), "
-    "fv.atlas(store, layer=…, activations=True) or fv.atlas(features=…)"
-)
+_FORMS = ", ".join(CALLS.values())
 
 
 def atlas(
@@ -66,23 +64,24 @@ def atlas(
         The atlas; `data` holds a row for each `cell`.
 
     Raises:
-        MissingInputError: none or several of the kinds of map are asked for, or one that needs what is not
-            there: which argument.
+        MissingInputError: none or several of the kinds of map are asked for, one that needs what is not
+            there, or an option that would have no effect on it: which argument.
         LayerNotFoundError: a layer that the store does not have.
         ShapeError: coordinates, scores or labels of another number than items; a grid that is too small.
         NonFiniteError: features or coordinates that are NaN; of which items.
     """
     chosen = checked_options(options)
-    _check_form(store, unit, layer, images=images, activations=activations, features=features)
+    form = _form(store, unit, layer, images=images, activations=activations, features=features)
+    check_taken(form, chosen, layer=layer)
     if store is not None and chosen.get("hooked") is not None:
         store.require(chosen["hooked"])  # type: ignore[arg-type]
-    if activations:
+    if form == "activations":
         return _of_activations(store, str(layer), chosen)  # type: ignore[arg-type]
     if store is None:
         items = given_items(features, chosen)
     elif unit is not None:
         items = around_unit(store, unit, chosen)
-    elif images:
+    elif form == "images":
         items = images_of_store(store, layer, chosen)
     else:
         items = units_of_layer(store, str(layer), chosen)
@@ -125,7 +124,7 @@ def _checked(amap: Atlas, store: Store | None, options: AtlasOptions) -> Atlas:
     return Atlas(data.assign_attrs(said))
 
 
-def _check_form(
+def _form(
     store: Store | None,
     unit: Unit | Direction | None,
     layer: str | None,
@@ -133,8 +132,8 @@ def _check_form(
     images: bool,
     activations: bool,
     features: Any,  # noqa: ANN401
-) -> None:
-    """One kind of map, with what it needs."""
+) -> str:
+    """The one kind of map that is asked for, with what it needs."""
     if store is not None and not isinstance(store, Store):
         raise MissingInputError(f"Expected a store, got {store!r}: fvhooks.open_store(path, dataset=…).")
     if unit is not None and not isinstance(unit, Unit | Direction):
@@ -142,7 +141,7 @@ def _check_form(
     if features is not None:
         if store is not None or unit is not None or layer is not None or images or activations:
             raise MissingInputError(f"Features are a map of their own. Ask for one of {_FORMS}.")
-        return
+        return "features"
     if store is None:
         raise MissingInputError(f"A map needs a store, or features of its items: {_FORMS}.")
     asked = [unit is not None, images, activations, layer is not None and not images and not activations]
@@ -150,3 +149,5 @@ def _check_form(
         raise MissingInputError(f"Expected one kind of map, got {sum(asked)}: {_FORMS}.")
     if activations and layer is None:
         raise MissingInputError("Expected layer= with activations=True: whose sampled activations?")
+    kinds = {"unit": unit is not None, "images": images, "activations": activations}
+    return next((kind for kind, wanted in kinds.items() if wanted), "layer")

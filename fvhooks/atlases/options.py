@@ -14,7 +14,7 @@ from fvhooks.hooks import HookedModel
 from fvhooks.synthesis.visualizations import Visualizations
 
 Embedding = str | Callable[[Float[torch.Tensor, "image rgb y x"]], Any] | Any
-"""A layer of the store, a function from images in [0, 1] to vectors, or the vectors themselves."""
+"""A layer of the store, "labels" for their words, a function from images in [0, 1] to vectors, or vectors."""
 
 Filler = Callable[[xr.Dataset], Any]
 """From the cells of an atlas, without pictures, to a picture of each: (cell, rgb, y, x)."""
@@ -32,8 +32,9 @@ class AtlasOptions(TypedDict, total=False):
         ids: only these images of the store, such as `amap.selected`.
         split: only images of "reference", "calibration" or "report".
         embedding: by what images are alike: a layer of the store (else the unit's own, or the deepest), a
-            function from images in [0, 1] (N C H W) to vectors, such as an open_clip image encoder, or an
-            array of vectors, one an image of the store. Units are then compared by their top images.
+            function from images in [0, 1] (N C H W) to vectors, such as an open_clip image encoder, an
+            array of vectors, one an image of the store, or "labels" for the words that `names` calls their
+            labels (`fvhooks.atlases.text_features`). Units are then compared by their top images.
         top: around a unit, how many of the images with the highest scores (250).
         random: how many others, drawn at random (as a half of `top`).
         negatives: how many that fire least, of the labels of the top ones (as a half of `top`; no more than

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from fvhooks.errors import MissingInputError
 
@@ -27,7 +27,7 @@ class Strata:
 def draw(
     scores: Float[np.ndarray, " image"],
     labels: Int[np.ndarray, " image"],
-    usable: Bool[np.ndarray, " image"],
+    usable: Int[np.ndarray, " usable"],
     *,
     sizes: tuple[int, int, int],
     seed: int,
@@ -41,14 +41,14 @@ def draw(
     Args:
         scores: of every image; NaN for what could not be read.
         labels: of every image, −1 where it has none.
-        usable: which may be drawn.
+        usable: rows of those that may be drawn.
         sizes: how many of the top, at random, and negatives, at most.
         seed: of what is drawn at random.
 
     Raises:
         MissingInputError: no image has a score.
     """
-    able = np.flatnonzero(usable & np.isfinite(scores))
+    able = usable[np.isfinite(scores[usable])]
     if not len(able):
         raise MissingInputError("No image that may be shown has a score: there is nothing to map.")
     ordered = able[np.argsort(-scores[able], kind="stable")]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _FORBIDDEN = frozenset("/#[]")
 _BATCH = 64
+_DECODED = 256  # latents decoded at once: all of them together would take the square of their number
 
 
 class Autoencoded:
@@ -129,11 +130,15 @@ def decoder_rows(
 ) -> tuple[str, Float[torch.Tensor, "latent channel"]]:
     """The site of some latents, and what each of them adds to its channels when it is 1."""
     coder = hooked._autoencoders[layer]
-    one_hot = torch.zeros(len(channels) + 1, hooked.layout(layer).channels, device=hooked.device)
-    one_hot[range(len(channels)), list(channels)] = 1.0
-    with torch.no_grad():
-        decoded = coder.decode(one_hot, -1)
-    return coder.site, (decoded[:-1] - decoded[-1]).float()
+    parts = []
+    for start in range(0, max(1, len(channels)), _DECODED):
+        block = list(channels[start : start + _DECODED])
+        one_hot = torch.zeros(len(block) + 1, hooked.layout(layer).channels, device=hooked.device)
+        one_hot[range(len(block)), block] = 1.0
+        with torch.no_grad():
+            decoded = coder.decode(one_hot, -1)
+        parts.append((decoded[:-1] - decoded[-1]).float())
+    return coder.site, torch.cat(parts)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from fvhooks.widgets.assets import find_asset
 from fvhooks.widgets.atlas_columns import columns_of, more_of
 from fvhooks.widgets.atlas_facts import title_of
 from fvhooks.widgets.atlas_pictures import picture_of, still
+from fvhooks.widgets.atlas_places import Stateful, place_fault
 from fvhooks.widgets.atlas_states import has_place, page_state, state_of, tiles_of
 from fvhooks.widgets.atlas_tables import fact_list, item_table
 from fvhooks.widgets.encodings import Packer
@@ -77,13 +78,17 @@ def _widget_class() -> type[Any]:
     anywidget = require("anywidget", feature="the live map", extra="jupyter")
     traitlets = require("traitlets", feature="the live map", extra="jupyter")
 
-    class AtlasWidget(anywidget.AnyWidget):  # type: ignore[misc]
-        """A map in the browser; `selected` are the ids of the items that are chosen there."""
+    class AtlasWidget(Stateful, anywidget.AnyWidget):  # type: ignore[misc]
+        """A map in the browser; `selected` are the ids of the items that are chosen there.
+
+        `state` says where it is looked at from and what is chosen; setting it brings a view back to that.
+        """
 
         _esm = find_asset("atlas.js")
         _css = find_asset("atlas.css")
         selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
         pinned = traitlets.List(traitlets.Unicode(), maxlen=MOST_PINNED).tag(sync=True)
+        place = traitlets.Dict().tag(sync=True)
         atlas = traitlets.Dict().tag(sync=True)
         blobs = traitlets.Bytes().tag(sync=True)
 
@@ -93,12 +98,14 @@ def _widget_class() -> type[Any]:
             super().__init__(**state)
             self.on_msg(self._answer)
 
-        @traitlets.validate("selected", "pinned")  # type: ignore[untyped-decorator]
+        @traitlets.validate("selected", "pinned", "place")  # type: ignore[untyped-decorator]
         def _known(self, proposal: Any) -> Any:  # noqa: ANN401
-            fault = _fault(proposal["value"], self._ids, self._map.data.attrs.get("form") == "layer")
+            asked, of_units = proposal["value"], self._map.data.attrs.get("form") == "layer"
+            is_place = proposal["trait"].name == "place"
+            fault = place_fault(asked) if is_place else _fault(asked, self._ids, of_units)
             if fault:
                 raise traitlets.TraitError(fault)
-            return proposal["value"]
+            return asked
 
         def _answer(self, _widget: Any, message: Any, _buffers: Any) -> None:  # noqa: ANN401
             for content, buffers in answers(self._map, message, self._tiles):
@@ -157,7 +164,7 @@ def atlas_page(atlas: Atlas, budget: int) -> Markup:
 
 def _script(whole: dict[str, Any]) -> Markup:
     """The bundle with the whole state, in place of a kernel."""
-    state: dict[str, Any] = {"selected": [], "pinned": []} | whole
+    state: dict[str, Any] = {"selected": [], "pinned": [], "place": {}} | whole
     state["blobs"] = b64encode(state["blobs"]).decode()
     data = json.dumps(state).replace("<", "\\u003c")
     code, found = _EXPORT.subn(r"\1.mount();", find_asset("atlas.js").read_text(encoding="utf-8"))

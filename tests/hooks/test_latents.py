@@ -16,6 +16,7 @@ from torch import nn
 import fvhooks as fv
 from fvhooks.demo import TopK
 from fvhooks.errors import LayerNotFoundError, ShapeError, UnsupportedModelError
+from fvhooks.hooks.latents import decoder_rows
 
 X = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
@@ -254,3 +255,13 @@ def test_an_autoencoder_of_a_trained_network(shared, name, site) -> None:
     with with_sae.edit({fv.Unit(layer, unit): 0.0}):
         assert (hooked.module(few) - before).abs().max() > 1e-3
     assert torch.equal(with_sae.read(few, [layer, "logits"])["logits"], before)
+
+
+def test_what_latents_add_is_decoded_a_part_at_a_time(plain: fv.HookedModel, monkeypatch) -> None:
+    wide, rows = TopK(5, 700, k=4), []
+    decode = wide.decode
+    monkeypatch.setattr(wide, "decode", lambda latents: rows.append(len(latents)) or decode(latents))
+    site, found = decoder_rows(plain.with_sae("relu#1", wide), LAYER, range(700))
+    assert site == "relu#1"
+    assert max(rows) < 300 <= sum(rows)
+    assert torch.allclose(found, decode(torch.eye(700)) - decode(torch.zeros(1, 700)), atol=1e-6)

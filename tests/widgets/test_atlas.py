@@ -11,6 +11,7 @@ from PIL import Image
 
 import fvhooks as fv
 from fvhooks.atlases.results import Atlas
+from fvhooks.errors import MissingInputError
 from fvhooks.widgets.atlas import answers, live_atlas
 from fvhooks.widgets.atlas_columns import columns_of, more_of
 from fvhooks.widgets.atlas_facts import facts_of, overlays_of
@@ -236,3 +237,28 @@ def test_a_map_is_the_same_after_saving(make_atlas: Make, tmp_path: Path) -> Non
     again = fv.load(tmp_path / "a.zarr")
     assert isinstance(again, Atlas)
     assert page_state(again)["blobs"] == page_state(atlas)["blobs"]
+
+
+PLACE = {"x": 3.5, "y": 2.0, "across": 6.0, "grid": False, "colour": "score"}
+
+
+def test_a_place_and_what_is_chosen_there_come_back(make_atlas: Make) -> None:
+    pytest.importorskip("anywidget")
+    first, again = (live_atlas(make_atlas(9)) for _ in range(2))
+    assert first.state == {"place": {}, "selected": [], "pinned": []}
+    first.place, first.selected, first.pinned = PLACE, ["item0003"], ["item0001", "item0002"]
+    again.state = json.loads(json.dumps(first.state))
+    assert again.state == first.state
+    assert again.place == PLACE
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"x": 1}, PLACE | {"across": 0}, PLACE | {"x": float("nan")}, PLACE | {"grid": 1}]
+)
+def test_what_is_no_place_is_refused(make_atlas: Make, wrong) -> None:
+    traitlets = pytest.importorskip("traitlets")
+    widget = live_atlas(make_atlas(9))
+    with pytest.raises(traitlets.TraitError, match="Expected"):
+        widget.place = wrong
+    with pytest.raises(MissingInputError, match="Expected a state of place, selected, pinned, got 'zoom'"):
+        widget.state = {"zoom": 2}

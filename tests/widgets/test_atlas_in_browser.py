@@ -483,3 +483,44 @@ def test_a_notebook_without_a_kernel_shows_the_coarse_picture(
     )
     assert inks > 3  # of many colours
     context.close()
+
+
+def test_a_long_strip_of_dead_units_leaves_the_grid_large(opened: Any, make_atlas: Make) -> None:
+    page = opened(make_atlas(512, strip=400, units=True))
+    k = view(page)[2]
+    assert 11 * k > 0.6 * page.locator(".fvh-window").bounding_box()["height"]
+    assert "drag up to see all" in page.locator(".fvh-strip").inner_text()
+    page.locator(".fvh-search input").fill("item0511")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(250)
+    assert page.locator(".fvh-panel h3").inner_text() == "item0511"
+
+
+def test_a_link_leads_to_what_was_seen_and_chosen(opened: Any, make_atlas: Make) -> None:
+    page = opened(make_atlas(97))
+    page.get_by_label("Colour").select_option("score")
+    act(page, "Zoom in", 3)
+    page.locator(".fvh-window").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("s")
+    before, chosen = view(page), selected(page)
+    page.get_by_role("button", name="Copy link").click()
+    page.wait_for_function("location.hash.startsWith('#fvhooks=')")
+    again = page.context.new_page()
+    again.goto(page.url)
+    again.wait_for_selector(READY)
+    again.wait_for_timeout(250)
+    assert selected(again) == chosen == 1
+    assert again.get_by_label("Colour").input_value() == "score"
+    assert np.allclose(view(again)[2], before[2], rtol=0.01)
+    assert np.allclose(view(again)[0], before[0], atol=2)
+
+
+@pytest.mark.parametrize("address", ["#fvhooks=%7B", "#fvhooks=[1]", "#fvhooks={%22place%22:{%22x%22:1}}"])
+def test_an_address_that_says_nothing_is_passed_over(opened: Any, make_atlas: Make, address: str) -> None:
+    page = opened(make_atlas(9))
+    again = page.context.new_page()
+    again.goto(page.url + address)
+    again.wait_for_selector(READY)
+    again.wait_for_timeout(250)
+    assert np.allclose(view(again), view(page))

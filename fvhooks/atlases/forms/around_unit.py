@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from fvhooks.atlases.embeddings import chosen_rows, image_features, texts_of
+from fvhooks.atlases.chosen import chosen_rows, ids_of
+from fvhooks.atlases.embeddings import called, image_features
 from fvhooks.atlases.items import Items, histogram_of, label_texts
 from fvhooks.atlases.mixed import mixed_distances
 from fvhooks.atlases.options import AtlasOptions
@@ -30,11 +31,11 @@ def around_unit(store: Store, unit: Unit | Direction, options: AtlasOptions) -> 
         ShapeError: a direction of another length than the layer has channels.
     """
     scores = scores_of(store, unit)
-    usable = chosen_rows(store, options.get("ids"), options.get("split"))
+    usable = chosen_rows(store, options)
     signed = isinstance(unit, Direction) or store.is_signed(unit.layer)
     if not signed and not (scores[usable] > 0).any():
         raise MissingInputError(
-            f"{unit.id!r} fires for none of {int(usable.sum())} images: there is nothing to map. "
+            f"{unit.id!r} fires for none of {len(usable)} images: there is nothing to map. "
             f"store.dead_units({unit.layer!r}) names all that never fire."
         )
     strata = _strata(store, scores, usable, options)
@@ -43,10 +44,11 @@ def around_unit(store: Store, unit: Unit | Direction, options: AtlasOptions) -> 
         raise MissingInputError(
             f"Up to {MIXED} images can lie around a unit, got {len(rows)}: pass a smaller top=."
         )
-    features = image_features(store, rows, options.get("embedding"), unit.layer)
+    features = image_features(store, rows, options, unit.layer)
     weight = options.get("weight", WEIGHT)
+    by = called(options.get("embedding"), unit.layer)
     return Items(
-        texts_of(store.images_table["id"].values[rows]),
+        ids_of(store, rows),
         "unit",
         features,
         scores[rows],
@@ -60,6 +62,7 @@ def around_unit(store: Store, unit: Unit | Direction, options: AtlasOptions) -> 
             "strata": strata.populations,
             "weight": weight,
         }
+        | {name: said for name, said in by.items() if name == "embedding"}
         | ({"direction": np.asarray(unit.vector).tolist()} if isinstance(unit, Direction) else {}),
     )
 
@@ -86,7 +89,10 @@ def _columns(
 
 
 def _strata(
-    store: Store, scores: Float[np.ndarray, " image"], usable: np.ndarray, options: AtlasOptions
+    store: Store,
+    scores: Float[np.ndarray, " image"],
+    usable: Int[np.ndarray, " usable"],
+    options: AtlasOptions,
 ) -> Strata:
     top = options.get("top", TOP)
     sizes = (top, options.get("random", top // 2), options.get("negatives", top // 2))

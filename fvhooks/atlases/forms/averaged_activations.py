@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from fvhooks.atlases.embeddings import chosen_rows
+from fvhooks.atlases.chosen import chosen_rows, ids_of
 from fvhooks.atlases.flags import RARE, against_natural, joined
 from fvhooks.atlases.items import Items, histogram_of, label_texts
 from fvhooks.atlases.laying import Places, chosen_layout, points_of
@@ -57,7 +57,7 @@ def averaged_activations(store: Store, layer: str, options: AtlasOptions) -> Ave
     Raises:
         MissingInputError: the store has no samples of the layer, or no cell holds enough.
     """
-    rows = np.flatnonzero(chosen_rows(store, options.get("ids"), options.get("split")))
+    rows = chosen_rows(store, options)
     samples = store.rows_of(layer, "sample", rows).astype(np.float32)
     alive = np.isfinite(samples).all(1) & (np.abs(samples).sum(1) > 0)
     rows, samples = rows[alive], samples[alive]
@@ -154,9 +154,9 @@ def _natural_peaks(
     hooked: HookedModel, store: Store, layer: str, vectors: Float[np.ndarray, "cell channel"]
 ) -> Float[np.ndarray, "image cell"]:
     """How strongly real images move some directions: each its strongest position."""
-    rows = np.flatnonzero(chosen_rows(store, None, None))
+    rows = chosen_rows(store, {})
     few = rows[np.linspace(0, len(rows) - 1, min(_NATURAL, len(rows))).astype(int)]
-    names = [str(name) for name in store.images_table["id"].values[few]]
+    names = ids_of(store, few)
     along, layout = torch.from_numpy(vectors).float(), store.layout(layer)
     parts = []
     for batch in batches(len(names), _BATCH):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fvhooks.atlases.embeddings import chosen_rows, deepest_layer, image_features, texts_of
+from fvhooks.atlases.chosen import chosen_rows, ids_of
+from fvhooks.atlases.embeddings import called, deepest_layer, image_features
 from fvhooks.atlases.items import Items, histogram_of, label_texts
 from fvhooks.atlases.options import AtlasOptions
 from fvhooks.errors import MissingInputError
@@ -20,16 +21,16 @@ def images_of_store(store: Store, layer: str | None, options: AtlasOptions) -> I
     Raises:
         MissingInputError: none could be read.
     """
-    rows = np.flatnonzero(chosen_rows(store, options.get("ids"), options.get("split")))
+    rows = chosen_rows(store, options)
     if not len(rows):
         raise MissingInputError("No image of the store may be shown: there is nothing to map.")
     table, layer = store.images_table, layer or deepest_layer(store)
     scores = table["logit"].values[rows].astype(np.float32)
     names = options.get("names", {})
     return Items(
-        texts_of(table["id"].values[rows]),
+        ids_of(store, rows),
         "images",
-        image_features(store, rows, options.get("embedding"), layer),
+        image_features(store, rows, options, layer),
         scores,
         columns={
             "label": label_texts(store.labels[rows], names),
@@ -38,5 +39,6 @@ def images_of_store(store: Store, layer: str | None, options: AtlasOptions) -> I
             "shown": table["id"].values[rows].astype(object),
         },
         extras=histogram_of(scores),
-        about={"title": "Images of the data set", "layer": layer, "score": "the highest logit"},
+        about={"title": "Images of the data set", "score": "the highest logit"}
+        | called(options.get("embedding"), layer),
     )

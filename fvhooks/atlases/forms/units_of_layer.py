@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 
 from fvhooks.atlases.directions import weight_directions
-from fvhooks.atlases.embeddings import deepest_layer, embedded, image_features
+from fvhooks.atlases.embeddings import called, deepest_layer, image_features
 from fvhooks.atlases.items import Items, label_texts
 from fvhooks.atlases.options import AtlasOptions
 from fvhooks.errors import MissingInputError
@@ -33,8 +33,6 @@ def units_of_layer(store: Store, layer: str, options: AtlasOptions) -> Items:
         LayerNotFoundError: a layer that the store does not have.
         MissingInputError: a way to compare units that needs what is not there.
     """
-    if options.get("ids") is not None:
-        raise MissingInputError("ids choose images, and this is a map of units; split= limits its images.")
     channels = store.layout(layer).channels
     dead = np.zeros(channels, dtype=bool)
     dead[[unit.channel for unit in store.dead_units(layer)]] = True
@@ -69,7 +67,8 @@ def units_of_layer(store: Store, layer: str, options: AtlasOptions) -> Items:
         apart=dead,
         columns=columns,
         extras=_histograms(store, layer),
-        about={"title": f"Units of {layer}", "layer": layer, "by": by, "score": said},
+        about={"title": f"Units of {layer}", "layer": layer, "by": by, "score": said}
+        | ({"embedding": _embedding(store, options)} if by == "images" else {}),
     )
 
 
@@ -115,6 +114,10 @@ def _best_label(
     return np.where(dead, -1, best)
 
 
+def _embedding(store: Store, options: AtlasOptions) -> str:
+    return next(iter(called(options.get("embedding"), deepest_layer(store)).values()))
+
+
 def _by_classes(store: Store, layer: str, options: AtlasOptions) -> Features:
     if not (store.labels >= 0).any():
         raise MissingInputError(
@@ -136,13 +139,9 @@ def _by_images(store: Store, layer: str, options: AtlasOptions) -> Features:
     tops = store.top_of_layer(layer, k=_IMAGES, split=options.get("split"))[["id"]].compute()["id"].values
     names = sorted({str(name) for name in tops.ravel()} - {""})
     place = {name: index for index, name in enumerate(names)}
-    embedding = options.get("embedding")
-    if callable(embedding):
-        vectors = embedded(store, names, embedding)
-    else:
-        table = {str(name): row for row, name in enumerate(store.images_table["id"].values)}
-        rows = np.array([table[name] for name in names], dtype=np.int64)
-        vectors = image_features(store, rows, embedding, deepest_layer(store))
+    table = {str(name): row for row, name in enumerate(store.images_table["id"].values)}
+    rows = np.array([table[name] for name in names], dtype=np.int64)
+    vectors = image_features(store, rows, options, deepest_layer(store))
     unit_length = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     found = np.zeros((tops.shape[1], vectors.shape[1]), np.float32)
     for channel in range(tops.shape[1]):

@@ -1,4 +1,5 @@
 import type { Items } from "./items";
+import type { Spot } from "./spot";
 
 /** Where the choices of a person are kept. */
 export interface Kept {
@@ -7,6 +8,9 @@ export interface Kept {
   select: (ids: string[]) => void;
   pin: (ids: string[]) => void;
   more: () => void; // ask for neighbours and histograms
+  place: () => Spot | null; // where it is looked at from, if that was said
+  look: (spot: Spot) => void;
+  link: ((spot: Spot) => Promise<string>) | null; // copy a link; null where there is no page of its own
 }
 
 /** What is selected and pinned, by item. */

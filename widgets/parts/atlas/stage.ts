@@ -38,7 +38,9 @@ export class Stage {
   readonly minimap: Minimap;
   private readonly caption: HTMLElement;
   private readonly motion: Motion;
-  private readonly range = { least: 0.05, most: MOST };
+  readonly range = { least: 0.05, most: MOST };
+  onGrid = true;
+  moved: () => void = () => undefined; // told of each step, and of another form or colour
 
   constructor(
     readonly items: Items,
@@ -60,17 +62,24 @@ export class Stage {
     this.camera = new Camera(this.glass, this.frame, this.range, (view) => this.look(view), (event) => this.lasso.takes(event));
     this.minimap = new Minimap(this.scene, this.frame, (x, y) => this.centre(x, y));
     this.motion = new Motion(this.scene, () => this.repaint());
-    this.caption = html("p", { class: "fvh-strip", hidden: true }, items.facts.strip);
+    this.caption = html("p", { class: "fvh-strip", hidden: true }, items.facts.strip, items.rows > this.deep() ? "; drag up to see all" : null);
     this.frame.append(this.canvas.element, this.over.element, this.caption, this.glass, this.minimap.element);
     if (count === 0) this.frame.append(html("p", { class: "fvh-empty" }, "This map has no items."));
   }
 
   home(): void {
     const [wide, tall] = [this.frame.clientWidth || 800, this.frame.clientHeight || 560];
-    const view = fitted(this.items.columns, this.items.rows, wide, tall, PAD);
-    this.range.least = Math.min(1, view.k / 3);
-    const k = Math.min(view.k, 160); // one item alone need not fill the window
-    this.camera.set({ k, x: (wide - k * this.items.columns) / 2, y: (tall - k * this.items.rows) / 2 });
+    const { columns, rows } = this.items;
+    const deep = this.deep();
+    this.range.least = Math.min(1, fitted(columns, rows, wide, tall, PAD).k / 3);
+    const k = Math.min(fitted(columns, deep, wide, tall, PAD).k, 160); // one item alone need not fill the window
+    this.camera.set({ k, x: (wide - k * columns) / 2, y: (tall - k * deep) / 2 });
+  }
+
+  /** Rows that are shown at first: a long strip goes on below, so that it does not make the grid small. */
+  private deep(): number {
+    const { columns, rows, facts } = this.items;
+    return Math.min(rows, Math.max(Math.ceil((4 / 3) * facts.grid[0]) + 1, columns + 2));
   }
 
   repaint(): void {
@@ -86,8 +95,10 @@ export class Stage {
   }
 
   form(grid: boolean): void {
+    this.onGrid = grid;
     this.motion.to(grid ? 1 : 0);
     this.say();
+    this.moved();
   }
 
   overlay(name: string): void {
@@ -95,6 +106,7 @@ export class Stage {
     scene.overlay = overlayOf(items, name);
     scene.tint = scene.overlay === null ? null : cellRaster(items, scene.overlay.colours);
     this.repaint();
+    this.moved();
   }
 
   /** Draw anew what is selected and what was found. */
@@ -188,6 +200,7 @@ export class Stage {
     this.over.look(view);
     this.minimap.look(view);
     this.say(view);
+    this.moved();
   }
 
   /** The strip's caption stands in the empty row above it. */

@@ -9,10 +9,11 @@ import type { Frame } from "./over";
 import type { Point } from "./lasso";
 import { said } from "./scales";
 import { Search } from "./search";
+import { Spots, spotOf } from "./spot";
 import { type Seen, Stage } from "./stage";
 import { ItemTable, byScore } from "./table";
 import type { TileStore } from "./tiles";
-import { toolbar } from "./toolbar";
+import { type Bar, toolbar } from "./toolbar";
 
 const HELP = "Arrow keys walk from cell to cell, with Shift they select a rectangle. Enter pins, S selects, + and − zoom, Home shows all.";
 const IDLE = "Hover a picture to see what it is; click it to pin it. The wheel zooms where Ctrl is held or the map has the focus.";
@@ -25,7 +26,8 @@ export class MapView {
   private readonly legend: Legend;
   private readonly chosen: Chosen;
   private readonly table: ItemTable;
-  private readonly setLasso: (on: boolean) => void;
+  private readonly bar: Bar;
+  private readonly spots: Spots;
   private readonly panel = html("aside", { class: "fvh-panel", "aria-label": "What is looked at" });
   private readonly compare = html("div", { class: "fvh-compare", role: "region", "aria-label": "Pinned items" });
   private readonly spoken = html("p", { class: "fvh-hidden", role: "status", "aria-live": "polite" });
@@ -45,12 +47,13 @@ export class MapView {
   ) {
     this.choices = new Choices(items, kept);
     this.stage = new Stage(items, store, (line, add) => this.enclose(line, add));
+    this.spots = new Spots(this.stage, (spot) => kept.look(spot));
     this.search = new Search(items);
     this.stage.scene.hits = this.search.flags;
     this.legend = new Legend(items.facts);
     this.chosen = new Chosen(items, () => kept.select([]), (item) => this.go(item));
     this.table = new ItemTable(items, "Items by score", (item) => this.go(item));
-    const bar = toolbar(items.facts, {
+    this.bar = toolbar(items.facts, {
       search: (words) => this.find(words),
       hit: (step) => this.hit(step),
       form: (grid) => this.stage.form(grid),
@@ -61,21 +64,22 @@ export class MapView {
       lasso: (on) => this.wantLasso(on),
       zoom: (factor) => this.stage.camera.zoom(factor),
       home: () => this.stage.home(),
+      link: kept.link && (() => kept.link!(spotOf(this.stage))),
     });
-    this.setLasso = bar.lasso;
     const twin = html("details", { class: "fvh-twin" }, html("summary", {}, "Table of items, by score"), this.table.element);
     twin.addEventListener("toggle", () => twin.open && this.table.show(byScore(items)));
     const main = html("div", { class: "fvh-main" }, html("div", { class: "fvh-stage" }, this.stage.frame, this.legend.element), this.panel);
     this.panel.append(html("p", { class: "fvh-phrase" }, IDLE));
     this.stage.frame.setAttribute("aria-label", `${items.facts.title}. ${HELP}`);
-    this.element.append(bar.element, main, this.compare, this.chosen.element, twin, this.spoken);
+    this.element.append(this.bar.element, main, this.compare, this.chosen.element, twin, this.spoken);
     this.legend.count(items);
     this.listen();
   }
 
   /** Begin once the view stands in the page. */
   start(): void {
-    this.stage.home();
+    this.spots.silently(() => this.stage.home());
+    this.place();
     this.stage.repaint();
     this.selected();
     this.pinned();
@@ -85,6 +89,7 @@ export class MapView {
     cancelAnimationFrame(this.frameAsked);
     this.dark?.removeEventListener("change", this.recolour);
     this.stage.release();
+    this.spots.release();
   }
 
   /** A tile came: paint it, also where it is a picture beside the map. */
@@ -111,6 +116,9 @@ export class MapView {
     this.stage.marks();
     this.tell();
   }
+
+  /** Follow where the map is said to be looked at from. */
+  readonly place = (): void => this.spots.follow(this.kept.place(), this.bar, this.overlay);
 
   /** Follow what is pinned. */
   pinned(): void {
@@ -145,10 +153,7 @@ export class MapView {
     this.stage.repaint();
   }
 
-  private overlay(name: string): void {
-    this.stage.overlay(name);
-    this.note();
-  }
+  private readonly overlay = (name: string): void => (this.stage.overlay(name), this.note());
 
   private note(): void {
     const { edges, overlay } = this.stage.scene;
@@ -180,10 +185,7 @@ export class MapView {
   }
 
   /** Bring an item to the middle and tell of it. */
-  private go(item: number): void {
-    this.stage.go(item);
-    this.focus(item);
-  }
+  private readonly go = (item: number): void => (this.stage.go(item), this.focus(item));
 
   private focus(item: number): void {
     this.focused = item;
@@ -232,7 +234,7 @@ export class MapView {
 
   private wantLasso(on: boolean): void {
     this.stage.lasso.wanted = on;
-    this.setLasso(on);
+    this.bar.lasso(on);
     this.stage.frame.classList.toggle("fvh-drawing", on);
   }
 

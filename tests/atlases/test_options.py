@@ -1,0 +1,130 @@
+"""Every option of every kind of map has an effect, or is refused by name."""
+
+import numpy as np
+import pytest
+
+import fvhooks as fv
+from fvhooks.atlases import AtlasOptions
+from fvhooks.atlases.forms.options_taken import CALLS, TAKES
+from fvhooks.errors import MissingInputError
+
+NAMES = {0: "red cat", 1: "red dog", 2: "lorry"}
+VECTORS = np.random.default_rng(0).normal(size=(30, 4))
+
+BASES = {
+    "unit": {"unit": fv.Unit("3", 2), "top": 12, "layout": "scaled"},
+    "layer": {"layer": "3", "layout": "pca"},
+    "images": {"images": True, "layout": "pca"},
+    "activations": {"layer": "3", "activations": True, "shape": (2, 2), "layout": "pca", "cells": "crops"},
+    "features": {"features": VECTORS, "layout": "pca", "labels": [0, 1, 2] * 10, "scores": VECTORS[:, 0]},
+}
+"""Each kind of map, with as little as it needs; labels and scores, to which other options refer."""
+
+
+def scattered(features, distances, *, seed) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(len(features), 2))
+
+
+VALUES = {
+    "names": NAMES,
+    "split": "reference",
+    "embedding": "1",
+    "top": 20,
+    "random": 2,
+    "negatives": 2,
+    "weight": 0.9,
+    "radial": True,
+    "by": "images",
+    "layout": lambda features, distances, *, seed: np.random.default_rng(seed).normal(
+        size=(len(features), 2)
+    ),
+    "shape": (12, 13),
+    "cells": "none",
+    "side": 4,
+    "recipe": "maco",
+    "steps": 2,
+    "least": 7,
+    "stability": False,
+    "seed": 3,
+    "scores": VECTORS[:, 1],
+    "items": [f"text {number}" for number in range(30)],
+    "labels": ["one"] * 30,
+    "title": "Mine",
+}
+DRAWN = ("recipe", "steps")  # of pictures that take a while
+
+
+def value_of(form: str, name: str, hooked, ids: list[str]) -> object:
+    if name == "hooked":
+        return hooked
+    if name == "ids":
+        return [f"item {number}" for number in range(30)] if form == "features" else ids
+    if (form, name) == ("features", "cells"):
+        return lambda cells: np.zeros((cells.sizes["cell"], 3, 8, 8), np.uint8)
+    if (form, name) == ("features", "side"):
+        return 4
+    return VALUES[name]
+
+
+def test_every_option_is_tried() -> None:
+    assert set(VALUES) | {"hooked", "ids"} == set(AtlasOptions.__annotations__)
+    assert set(TAKES) == set(CALLS) == set(BASES)
+
+
+@pytest.mark.parametrize("form", BASES)
+def test_an_option_without_effect_is_refused_by_name(form, store, hooked) -> None:
+    base = {} if form == "features" else {"store": store}
+    ids = [str(name) for name in store.images_table["id"].values[:60]]
+    for name in sorted(set(AtlasOptions.__annotations__) - TAKES[form]):
+        given = {name: value_of(form, name, hooked, ids)}
+        with pytest.raises(MissingInputError) as error:
+            fv.atlas(**base, **(BASES[form] | given))
+        said = str(error.value)
+        assert said.startswith(f"{name}= has no effect on {CALLS[form]}.")
+        assert "it belongs to fv.atlas(" in said
+
+
+@pytest.mark.parametrize("form", BASES)
+def test_an_option_that_is_taken_has_an_effect(form, store, hooked, monkeypatch) -> None:
+    monkeypatch.setattr("fvhooks.atlases.laying.KS", (2, 3))  # so that few units have a stability, too
+    base = dict(BASES[form])
+    if form == "features":
+        base["items"] = np.random.default_rng(1).integers(0, 256, (30, 3, 8, 8), dtype=np.uint8)
+    else:
+        base["store"] = store
+    ids = [str(name) for name in store.images_table["id"].values[:60]]
+    before = fv.atlas(**base).data
+    for name in sorted(TAKES[form] - {*DRAWN}):
+        after = fv.atlas(**(base | {name: value_of(form, name, hooked, ids)})).data
+        assert not after.identical(before), name
+
+
+def test_pictures_of_averages_follow_recipe_and_steps(store, hooked) -> None:
+    base = {"layer": "3", "activations": True, "shape": (1, 1), "layout": "pca", "hooked": hooked}
+    made = [
+        fv.atlas(store, **base, **options).data["image"].values
+        for options in ({"steps": 2}, {"steps": 4}, {"steps": 2, "recipe": "maco"})
+    ]
+    assert not np.array_equal(made[0], made[1])
+    assert not np.array_equal(made[0], made[2])
+
+
+@pytest.mark.parametrize(
+    ("form", "options", "said"),
+    [
+        ("layer", {"embedding": "1", "by": "classes"}, "embedding= has no effect on .* with by='classes'"),
+        ("images", {"embedding": "1", "layer": "3"}, "layer= has no effect on .* with embedding="),
+        ("activations", {"steps": 3}, "steps= has no effect on .* with cells="),
+        ("activations", {"recipe": "maco"}, "recipe= has no effect on .* with cells="),
+        ("features", {"weight": 0.5, "scores": None}, "weight= has no effect on .* without scores="),
+    ],
+)
+def test_an_option_that_another_makes_useless_is_refused(form, options, said, store) -> None:
+    base = {} if form == "features" else {"store": store}
+    with pytest.raises(MissingInputError, match=said):
+        fv.atlas(**base, **(BASES[form] | options))
+
+
+def test_none_is_as_not_given(store) -> None:
+    nothing = dict.fromkeys(("hooked", "steps", "embedding"))
+    assert len(fv.atlas(store, images=True, layout="pca", cells="none", **nothing).ids) == store.size
