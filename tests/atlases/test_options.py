@@ -15,7 +15,7 @@ BASES = {
     "unit": {"unit": fv.Unit("3", 2), "top": 12, "layout": "scaled"},
     "layer": {"layer": "3", "layout": "pca"},
     "images": {"images": True, "layout": "pca"},
-    "activations": {"layer": "3", "activations": True, "shape": (2, 2), "layout": "pca", "cells": "crops"},
+    "activations": {"layer": "3", "activations": True, "shape": (4, 4), "layout": "pca", "cells": "crops"},
     "features": {"features": VECTORS, "layout": "pca", "labels": [0, 1, 2] * 10, "scores": VECTORS[:, 0]},
 }
 """Each kind of map, with as little as it needs; labels and scores, to which other options refer."""
