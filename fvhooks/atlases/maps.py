@@ -10,10 +10,10 @@ from fvhooks.atlases.forms.around_unit import around_unit
 from fvhooks.atlases.forms.averaged_activations import averaged_activations, inverted
 from fvhooks.atlases.forms.given import given_items
 from fvhooks.atlases.forms.images_of_store import images_of_store
-from fvhooks.atlases.forms.options_taken import CALLS, check_taken
 from fvhooks.atlases.forms.units_of_layer import units_of_layer
 from fvhooks.atlases.laying import laid_out, places_of
 from fvhooks.atlases.options import AtlasOptions, checked_options
+from fvhooks.atlases.options_taken import CALLS, check_taken
 from fvhooks.atlases.pictures import Filled
 from fvhooks.atlases.results import Atlas
 from fvhooks.atlases.verification import verify

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -68,8 +68,15 @@ class _Calls:
         return [one for one in self.by_module[module_name] if one[1].call in (EVERY_CALL, call)]
 
 
+class _OneForAll:
+    """What a copy of the model that is made while hooks are attached shares with it, as it does functions."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
 @dataclass
-class _Keeping:
+class _Keeping(_OneForAll):
     """Keeps what a call gives in a record."""
 
     record: Tap
@@ -89,7 +96,7 @@ class _Keeping:
 
 
 @dataclass
-class _Rewriting:
+class _Rewriting(_OneForAll):
     """Lets `rewrite(name, tensor)` decide what a module passes on."""
 
     modules: Mapping[str, nn.Module]

@@ -27,8 +27,9 @@ class Stateful:
         unknown = [name for name in state if name not in STATE]
         if unknown:
             raise MissingInputError(f"Expected a state of {', '.join(STATE)}, got {unknown[0]!r}.")
-        for name, value in state.items():
-            setattr(self, name, value)
+        with self.hold_trait_notifications():  # type: ignore[attr-defined]  # all of it, or nothing
+            for name, value in state.items():
+                setattr(self, name, value)
 
 
 def place_fault(place: Any) -> str:  # noqa: ANN401 - whatever a user or a browser sends

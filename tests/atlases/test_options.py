@@ -5,7 +5,7 @@ import pytest
 
 import fvhooks as fv
 from fvhooks.atlases import AtlasOptions
-from fvhooks.atlases.forms.options_taken import CALLS, TAKES
+from fvhooks.atlases.options_taken import CALLS, TAKES
 from fvhooks.errors import MissingInputError
 
 NAMES = {0: "red cat", 1: "red dog", 2: "lorry"}
@@ -35,9 +35,7 @@ VALUES = {
     "weight": 0.9,
     "radial": True,
     "by": "images",
-    "layout": lambda features, distances, *, seed: np.random.default_rng(seed).normal(
-        size=(len(features), 2)
-    ),
+    "layout": scattered,
     "shape": (12, 13),
     "cells": "none",
     "side": 4,

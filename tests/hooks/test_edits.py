@@ -1,5 +1,6 @@
 """Interventions: what each kind of value writes where, and that nothing of a block outlives it."""
 
+import copy
 import subprocess
 import sys
 from functools import partial
@@ -372,3 +373,12 @@ def test_values_that_do_not_broadcast_name_both_shapes(value, hooked) -> None:
         pytest.raises(ShapeError, match=r"broadcasts to \(3, 16\), got \(5,\)"),
     ):
         hooked.module(X)
+
+
+def test_a_copy_that_is_made_inside_the_block_is_edited_in_every_pass(net: Toy) -> None:
+    hooked = fv.attach(net, input_shape=(3, 8, 8))
+    with hooked.edit({fv.Unit("mix", 2): 0.7}):
+        edited, copied = hooked.model(X), copy.deepcopy(hooked.model)
+        for _ in range(2):
+            torch.testing.assert_close(copied(X), edited)
+    assert not torch.allclose(hooked.model(X), edited)

@@ -260,5 +260,8 @@ def test_what_is_no_place_is_refused(make_atlas: Make, wrong) -> None:
     widget = live_atlas(make_atlas(9))
     with pytest.raises(traitlets.TraitError, match="Expected"):
         widget.place = wrong
+    with pytest.raises(traitlets.TraitError):
+        widget.state = {"place": PLACE, "selected": 3}
+    assert widget.place == {}  # all of a state, or nothing
     with pytest.raises(MissingInputError, match="Expected a state of place, selected, pinned, got 'zoom'"):
         widget.state = {"zoom": 2}

@@ -11,7 +11,7 @@ import pytest
 
 from fvhooks.atlases.results import Atlas
 from fvhooks.widgets.assets import find_asset
-from fvhooks.widgets.atlas import answers
+from fvhooks.widgets.atlas import answers, live_atlas
 from fvhooks.widgets.atlas_states import state_of, tiles_of
 
 pytestmark = pytest.mark.browser
@@ -524,3 +524,19 @@ def test_an_address_that_says_nothing_is_passed_over(opened: Any, make_atlas: Ma
     again.wait_for_selector(READY)
     again.wait_for_timeout(250)
     assert np.allclose(view(again), view(page))
+
+
+def test_a_place_is_gone_to_and_an_empty_one_is_the_whole_map(
+    live: Callable[..., Any], make_atlas: Make
+) -> None:
+    page = live(live_atlas(make_atlas(97))).page
+    page.wait_for_selector(READY)
+    whole, colour = view(page), page.get_by_label("Colour")
+    page.evaluate("model.set('place', {x: 3, y: 2, across: 4, grid: true, colour: 'score'})")
+    page.wait_for_timeout(250)
+    assert view(page)[2] > 1.5 * whole[2]
+    assert colour.input_value() == "score"
+    page.evaluate("model.set('place', {})")
+    page.wait_for_timeout(250)
+    assert np.allclose(view(page), whole, atol=0.5)
+    assert colour.input_value() == "none"

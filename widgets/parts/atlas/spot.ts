@@ -68,10 +68,11 @@ export class Spots {
     stage.moved = () => this.note();
   }
 
-  /** Go where the model says, if it says anything new; a colour that this map does not have is none. */
+  /** Go where the model says, if it says anything new: nowhere is the whole map; a colour that this map does not have is none. */
   follow(spot: Spot | null, bar: Bar, overlay: (name: string) => void): void {
     const { stage } = this;
-    if (spot === null || JSON.stringify(spot) === JSON.stringify(spotOf(stage))) return;
+    if (spot === null) return this.whole(bar, overlay);
+    if (JSON.stringify(spot) === JSON.stringify(spotOf(stage))) return;
     const colour = stage.items.facts.overlays.includes(spot.colour) ? spot.colour : "none";
     clearTimeout(this.waiting);
     this.silently(() => {
@@ -83,6 +84,17 @@ export class Spots {
     });
     bar.form(spot.grid);
     bar.overlay(colour);
+  }
+
+  private whole(bar: Bar, overlay: (name: string) => void): void {
+    clearTimeout(this.waiting);
+    this.silently(() => {
+      overlay("none");
+      if (!this.stage.onGrid) this.stage.form(true);
+      this.stage.home();
+    });
+    bar.form(true);
+    bar.overlay("none");
   }
 
   silently(run: () => void): void {
@@ -98,6 +110,8 @@ export class Spots {
   private note(): void {
     if (this.quiet) return;
     clearTimeout(this.waiting);
-    this.waiting = window.setTimeout(() => this.keep(spotOf(this.stage)), REST);
+    this.waiting = window.setTimeout(() => {
+      if (this.stage.frame.clientWidth > 0) this.keep(spotOf(this.stage)); // else the cell was folded meanwhile
+    }, REST);
   }
 }

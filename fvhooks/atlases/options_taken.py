@@ -38,7 +38,7 @@ def check_taken(form: str, options: AtlasOptions, *, layer: str | None) -> None:
 
     Args:
         form: which kind, as in `TAKES`.
-        options: those that were given; None counts as not given.
+        options: those that were given.
         layer: what the map was told beside them.
 
     Raises:
