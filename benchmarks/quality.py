@@ -5,10 +5,12 @@
 
 An entry is any registered recipe, "vital/5" with five facets, or a control: "vital@untrained" is made of
 random weights, "vital@permuted" of a network whose outputs have each other's weights, "vital@swapped" from
-another class's references. A submitted folder holds UNIT/SEED.png. Real images and trivial entries are
+another class's references. A submitted folder holds UNIT/SEED.png; a released
+sheet may be submitted, too. Real images and trivial entries are
 always judged beside them. Pictures and scores are kept in the cache: one more entry costs its own time only.
 Writes `quality.md`, `quality.json` (a score for each picture), `quality.png` and, without anyone's
-photographs, `recipes.png` into the track's folder.
+photographs, `recipes.png` into the track's folder. `--release FOLDER` writes sheets of the pictures of
+`--entries` there, with the scores of each picture.
 """
 
 import argparse
@@ -23,12 +25,11 @@ from PIL import Image, ImageDraw
 from quality_columns import Jury, Own, clip_scores
 from quality_entries import Entry, made, real_entry, submitted, trivial
 from quality_protocol import load_protocol
+from quality_release import release
 from quality_table import columns, front, report, winners
 from quality_world import World
 
 from fvhooks.errors import FVHooksError, MissingInputError
-
-NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
 def scores_of(world: World, entry: Entry, own: Own, juries: list[Jury]) -> dict[str, Any]:
@@ -36,12 +37,17 @@ def scores_of(world: World, entry: Entry, own: Own, juries: list[Jury]) -> dict[
     pictures = sha256(np.ascontiguousarray(entry.images.numpy()).tobytes()).hexdigest()[:16]
     path = world.folder / "scores" / f"{entry.name.replace('/', '-')}.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if (known.get("pictures"), known.get("protocol")) != (pictures, world.protocol.digest):
-        known = {"kind": entry.kind, "pictures": pictures, "protocol": world.protocol.digest}
+    if (known.get("pictures"), known.get("protocol")) != (pictures, world.track.digest):
+        known = {"kind": entry.kind, "pictures": pictures, "protocol": world.track.digest}
         known |= own.score(entry) | {jury.judge.name: jury.score(entry) for jury in juries}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(known), encoding="utf-8")
-    return known | {"seconds": entry.seconds, "clip": clip_scores(entry, NAMES)}
+    return known | {"seconds": entry.seconds, "clip": clip_scores(entry, names_of(world))}
+
+
+def names_of(world: World) -> list[str]:
+    """What the units are called."""
+    return [world.data.names[output] for output in world.track.outputs]
 
 
 def sheet(entries: list[Entry], each: int = 2, scale: int = 2) -> Image.Image:
@@ -71,7 +77,10 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder for stores, pictures and scores")
     parser.add_argument("--track", default="cifar10_resnet20", help="the pictured network")
     parser.add_argument("--entries", nargs="*", default=["vital", "fourier"])
-    parser.add_argument("--submit", type=Path, nargs="*", default=[], help="folders of UNIT/SEED.png")
+    parser.add_argument(
+        "--submit", type=Path, nargs="*", default=[], help="folders of UNIT/SEED.png, or sheets"
+    )
+    parser.add_argument("--release", type=Path, help="folder for sheets and scores of the pictures")
     parser.add_argument("--make-only", action="store_true", help="make pictures, judge nothing")
     options = parser.parse_args()
     protocol = load_protocol()
@@ -94,7 +103,8 @@ def main() -> None:
     results = {entry.name: scores_of(world, entry, own, juries) for entry in entries}
     kinds = {entry.name: entry.kind for entry in entries}
     text = report(results, kinds, world.track)
-    about = {"version": protocol.version, "digest": protocol.digest, "track": options.track, "names": NAMES}
+    about = {"version": protocol.version, "digest": world.track.digest, "track": options.track}
+    about["names"] = names_of(world)
     verdicts = winners(results, kinds, columns(world.track))
     parts = {"winners": verdicts, "front": front(results, kinds, columns(world.track)), "entries": results}
     found = json.dumps({"protocol": about} | parts, indent=1)
@@ -103,6 +113,9 @@ def main() -> None:
     sheet(entries).save(world.folder / "quality.png")
     made_here = [entry for entry in entries if entry.kind in ("recipe", "control")]
     sheet(sorted(made_here, key=lambda entry: entry.name)).save(world.folder / "recipes.png")
+    if options.release:
+        ours = [entry for entry in entries if entry.name in options.entries]
+        release(options.release, ours, results, protocol, world.track)
     print(text)
 
 

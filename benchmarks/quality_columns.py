@@ -63,7 +63,7 @@ class Jury:
 
     @cached_property
     def hooked(self) -> fv.HookedModel:
-        return self.world.judge(self.judge.name)
+        return self.world.judge(self.judge)
 
     def see(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         found = read(self.hooked, [self.judge.layer, LOGITS], images)
@@ -86,20 +86,27 @@ class Jury:
         draws, level = self.world.protocol.draws, self.world.protocol.range
         given = {"labels": entry.labels, "reference_labels": labels[rest], "draws": draws}
         distance, unit = frechet_distance(rows, features[rest], **given), class_spread(features, labels)
-        sure = log_odds(seen, entry.labels)
-        place = natural_range(
-            sure, entry.labels, log_odds(logits[rest], labels[rest]), labels[rest], level=level
-        )
+        few = first_of_each(entry, self.world.track.fresh)
+        equal = given | {"labels": entry.labels[few]}
+        alike = distance if len(few) == len(rows) else frechet_distance(rows[few], features[rest], **equal)
+        outputs = self.world.outputs_of(self.judge)
+        sure, natural = log_odds(seen, outputs[entry.labels]), log_odds(logits[rest], outputs[labels[rest]])
+        place = natural_range(sure, entry.labels, natural, labels[rest], level=level)
         new = novelty(rows, self.references, features[rest])
         return {
             "family": self.judge.family,
             "mean": {key: value / unit for key, value in distance.debiased_mean.to_dict().items()},
-            "covariance": distance.covariance.to_dict(),
-            "accuracy": float((seen.argmax(1) == entry.labels).mean()),
+            "covariance": alike.covariance.to_dict(),
+            "accuracy": float((seen.argmax(1) == outputs[entry.labels]).mean()),
             "log_odds": _range(place) | {"each": sure.tolist()},
             "diversity": diversity(rows, entry.labels).ratio if len(np.unique(rows, axis=0)) > 1 else 0.0,
             "novelty": {"median": float(np.median(new)), "each": new.tolist()},
         }
+
+
+def first_of_each(entry: Entry, count: int) -> np.ndarray:
+    """Rows of the first pictures of each unit: covariance terms compare at equal numbers alone."""
+    return np.arange(len(entry.labels)).reshape(len(entry.images), -1)[:, :count].ravel()
 
 
 def _range(place: Any) -> Scores:
@@ -118,16 +125,22 @@ class Own:
         return read(self.world.hooked, [LOGITS], self.world.real[0])[LOGITS]
 
     @cached_property
+    def natural(self) -> np.ndarray:
+        """What real images of all classes do to every output."""
+        if self.world.track.units == len(self.world.data.names):
+            return self.real[self.world.split()[1]]
+        return read(self.world.hooked, [LOGITS], self.world.reported)[LOGITS]
+
+    @cached_property
     def paths(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Ranks of calibration images, and their classes."""
         table, rng = self.world.store.images_table, np.random.default_rng(0)
-        kept = table.split.values == "calibration"
+        kept, places = table.split.values == "calibration", self.world.places(table.label.values)
         parts = [
-            rng.permutation(np.flatnonzero((table.label.values == unit) & kept))
-            for unit in range(self.world.track.units)
+            rng.permutation(np.flatnonzero((places == unit) & kept)) for unit in range(self.world.track.units)
         ]
         chosen = np.concatenate([part[: self.world.protocol.calibration] for part in parts])
-        return self._ranks(self.world.store.images(table.id.values[chosen])), table.label.values[chosen]
+        return self._ranks(self.world.store.images(table.id.values[chosen])), places[chosen]
 
     def _ranks(self, images: torch.Tensor) -> dict[str, np.ndarray]:
         """Whole activation maps as ranks, a batch at a time: raw maps of all images would not fit."""
@@ -142,12 +155,13 @@ class Own:
         labels = self.world.real[1]
         _, rest = self.world.split()
         logits = read(self.world.hooked, [LOGITS], entry.flat)[LOGITS]
-        targets = entry.labels
+        outputs = self.world.outputs
+        own = targets = outputs[entry.labels]
         if entry.name.endswith("@permuted"):  # there the output of a class has the next one's weights
-            targets = (targets + 1) % self.world.track.units
-        found = identity(logits, targets, self.real[rest])
+            targets = (targets + 1) % logits.shape[1]
+        found = identity(logits, targets, self.natural)
         rows = np.arange(len(logits))
-        strength = logits[rows, entry.labels], self.real[rest, labels[rest]]
+        strength = logits[rows, own], self.real[rest, outputs[labels[rest]]]
         level = self.world.protocol.range
         place = natural_range(strength[0], entry.labels, strength[1], labels[rest], level=level)
         parts = {key: getattr(found, key).to_dict() for key in ("z", "rank", "first")}
@@ -168,7 +182,7 @@ class Own:
 
     def percentiles(self, entry: Entry) -> Scores:
         """Where each picture's path lies among held-out real images of its class, depth by depth."""
-        units = [fv.Unit.logit(unit) for unit in range(self.world.track.units)]
+        units = [fv.Unit.logit(output) for output in self.world.track.outputs]
         vis = fv.as_visualizations(units, entry.images.numpy())
         asked = {"checks": ["path_similarity"], "layers": list(self.world.track.layers)}
         data = fv.audit(self.world.hooked, vis, self.world.store, show_progress=False, **asked).data

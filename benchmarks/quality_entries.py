@@ -11,7 +11,7 @@ from PIL import Image
 from quality_world import CONTROLS, World
 
 import fvhooks as fv
-from fvhooks.errors import MissingInputError
+from fvhooks.errors import ImageError, MissingInputError
 from fvhooks.metrics import check_entry
 
 REAL = "real, fresh"
@@ -50,9 +50,9 @@ def made(world: World, name: str) -> Entry:
         raise MissingInputError(f"Expected a control of {', '.join(CONTROLS)} after @, got {control!r}.")
     if not path.exists():
         named, _, facets = recipe.partition("/")
-        store, units = world.store_of(control), [fv.Unit.logit(unit) for unit in range(world.track.units)]
+        store, units = world.store_of(control), [fv.Unit.logit(output) for output in world.track.outputs]
         wrong = control in ("untrained", "permuted")
-        hooked = world.attach(world.track.network, control) if wrong else world.hooked
+        hooked = world.attach(world.track.network, world.track.size, control) if wrong else world.hooked
         begun = time.process_time()
         found = fv.visualize(hooked, units, named, store, seeds=world.protocol.seeds, facets=int(facets or 1))
         spent = (time.process_time() - begun) / (world.track.units * world.protocol.seeds)
@@ -64,7 +64,11 @@ def made(world: World, name: str) -> Entry:
 
 
 def submitted(world: World, folder: Path) -> Entry:
-    """A folder of pictures `UNIT/SEED.png`, judged as every other entry is."""
+    """A folder of pictures `UNIT/SEED.png` or a released sheet, judged as every other entry is."""
+    if folder.is_file():
+        height, width = world.store.image_shape[1:]
+        units = list(cut(folder, world.track.units, (height, width)))
+        return checked(world, Entry(folder.stem, "recipe", check_entry(units, **_expected(world))))
     units = []
     for unit in range(world.track.units):
         files = sorted((folder / str(unit)).glob("*.png"))
@@ -75,6 +79,18 @@ def submitted(world: World, folder: Path) -> Entry:
             )
         units.append([np.asarray(Image.open(file).convert("RGB")).transpose(2, 0, 1) for file in files])
     return checked(world, Entry(folder.name, "recipe", check_entry(units, **_expected(world))))
+
+
+def cut(sheet: Path, units: int, size: tuple[int, int]) -> np.ndarray:
+    """The pictures of a sheet, rows seeds and columns units: (unit, seed, rgb, y, x) as `uint8`."""
+    pixels = np.asarray(Image.open(sheet).convert("RGB"))
+    height, width = size
+    if pixels.shape[0] % height or pixels.shape[1] != units * width:
+        raise ImageError(
+            f"Expected a sheet of {units} columns and any number of rows of pictures of {height} × {width} "
+            f"pixels, got {pixels.shape[0]} × {pixels.shape[1]} pixels in {sheet.name}."
+        )
+    return pixels.reshape(-1, height, units, width, 3).transpose(2, 0, 4, 1, 3)
 
 
 def _expected(world: World) -> dict[str, object]:
@@ -89,7 +105,7 @@ def checked(world: World, entry: Entry) -> Entry:
 
 def real_entry(world: World) -> Entry:
     fresh, _ = world.split()
-    return Entry(REAL, "real", world.real[0][fresh].unflatten(0, (world.track.units, world.protocol.seeds)))
+    return Entry(REAL, "real", world.real[0][fresh].unflatten(0, (world.track.units, world.track.fresh)))
 
 
 def trivial(world: World) -> list[Entry]:

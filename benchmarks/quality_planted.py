@@ -1,6 +1,6 @@
 """Ground truth of what units look for: pictures of planted filters, by how well they show what was planted.
 
-    python benchmarks/quality_planted.py --cache FOLDER --recipes vital fourier maco deep_inversion
+    python benchmarks/quality_planted.py --cache FOLDER
 
 Each output of a small network answers to one known pattern, anywhere in the image. Real images hold a
 pattern on a background of clouds. The score of a picture is the highest correlation of any of its patches
@@ -25,6 +25,7 @@ from fvhooks.metrics import pattern_correlation
 from fvhooks.metrics.groups import group_interval
 
 SIDE, PATCH, SEEDS, IMAGES = 32, 9, 10, 120
+RECIPES = ["vital", "fourier", "maco", "deep_inversion", "portrait", "prototype"]
 NAMES = ("stripes", "ring", "cross", "checkers", "corner", "spot")
 
 
@@ -125,7 +126,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cache", type=Path, required=True, help="folder for the store and the results")
-    parser.add_argument("--recipes", nargs="*", default=["vital", "fourier", "maco", "deep_inversion"])
+    parser.add_argument("--recipes", nargs="*", default=RECIPES)
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     hooked, store, patterns = build(options.cache)

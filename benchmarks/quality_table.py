@@ -173,7 +173,10 @@ def report(results: dict[str, Scores], kinds: dict[str, str], track: Track) -> s
     known, parts = columns(track), [f"## {track.network}"]
     for group in dict.fromkeys(column.group for column in known):
         shown = [column for column in known if column.group == group]
-        rows = {_name(n, kinds): [column.say(s) for column in shown] for n, s in results.items()}
+        rows = {
+            _name(n, kinds, _fewer(n, results, track)): [column.say(s) for column in shown]
+            for n, s in results.items()
+        }
         parts.append(f"{group[0].upper()}{group[1:]}\n\n{markdown([c.name for c in shown], rows)}")
     verdicts = {
         row["column"]: [
@@ -190,5 +193,11 @@ def report(results: dict[str, Scores], kinds: dict[str, str], track: Track) -> s
     return "\n\n".join([*parts, *(f"CLIP was not asked: {reason}." for reason in sorted(skipped))]) + "\n"
 
 
-def _name(name: str, kinds: dict[str, str]) -> str:
-    return f"`{name}`" if kinds[name] in ("recipe", "control") else name
+def _fewer(name: str, results: dict[str, Scores], track: Track) -> str:
+    """How many pictures a class an entry has, where others have more."""
+    counts = {n: len(scores["identity"]["each"]) for n, scores in results.items()}
+    return f" ({counts[name] // track.units} a class)" if counts[name] < max(counts.values()) else ""
+
+
+def _name(name: str, kinds: dict[str, str], fewer: str) -> str:
+    return (f"`{name}`" if kinds[name] in ("recipe", "control") else name) + fewer

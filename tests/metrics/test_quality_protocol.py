@@ -1,5 +1,7 @@
 """The frozen protocol of `benchmarks/quality.py`: what it says of who wins, and what it takes in."""
 
+import csv
+import json
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -8,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fvhooks.errors import ImageError, MissingInputError
@@ -95,3 +98,60 @@ def test_a_submitted_folder_is_taken_whole_or_refused(tmp_path: Path) -> None:
     (tmp_path / "0").rename(tmp_path / "away")
     with pytest.raises(MissingInputError, match="No pictures of unit 0"):
         entries.submitted(world, tmp_path)
+
+
+def _entry(name: str, seed: int) -> object:
+    images = torch.rand((3, 2, 3, 4, 5), generator=torch.Generator().manual_seed(seed))
+    return import_module("quality_entries").Entry(name, "recipe", images)
+
+
+def _scores(first: float) -> dict[str, object]:
+    each = [first, *np.linspace(0, 1, 5).tolist()]
+    judge = {"family": "f", "log_odds": {"each": each, "percentile": each}, "novelty": {"each": each}}
+    unit = {"identity": {"each": each}, "activation": {"percentile": each}, "seconds": 1.0}
+    return unit | {"percentiles": {"layer1": {"percentile": each}}, "judge": judge, "clip": {"skipped": ""}}
+
+
+def test_released_sheets_are_the_pictures_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol = import_module("quality_protocol").load_protocol()
+    entries = [_entry("a", 0), _entry("a@swapped", 1), _entry("accentuate", 2)]
+    results = {entry.name: _scores(float("nan")) for entry in entries}
+    track = protocol.tracks["cifar10_resnet20"]
+    left_out = import_module("quality_release").release(tmp_path / "out", entries, results, protocol, track)
+    assert left_out == ["accentuate"]  # a photograph with some changes
+    monkeypatch.chdir(tmp_path / "out")
+    assert {path.name for path in Path().iterdir()} == {
+        "a.webp",
+        "a@swapped.webp",
+        "scores.csv",
+        "about.json",
+    }
+    about = json.loads(Path("about.json").read_text(encoding="utf-8"))
+    assert about["protocol"] == {"version": protocol.version, "digest": protocol.digest}
+    assert about["sheets"] == {"a": "a.webp", "a@swapped": "a@swapped.webp"}
+    found: dict[str, np.ndarray] = {}
+    exec("\n".join(about["how_to_cut"]), found)
+    np.testing.assert_array_equal(found["pictures"], (entries[0].images * 255).round().byte().numpy())
+    rows = list(csv.DictReader(Path("scores.csv").read_text(encoding="utf-8").splitlines()))
+    assert [(row["entry"], row["unit"], row["seed"]) for row in rows[5:8]] == [
+        ("a", "2", "1"),
+        ("a@swapped", "0", "0"),
+        ("a@swapped", "0", "1"),
+    ]
+    assert [row["log_odds:judge"] for row in rows[:6]] == ["", "0", "0.25", "0.5", "0.75", "1"]
+
+
+def test_a_released_sheet_can_be_submitted(tmp_path: Path) -> None:
+    entries, entry = import_module("quality_entries"), _entry("b", 3)
+    import_module("quality_release").write_sheet(tmp_path / "b.webp", entry)
+    world = SimpleNamespace(
+        track=SimpleNamespace(units=3),
+        protocol=SimpleNamespace(seeds=2),
+        store=SimpleNamespace(image_shape=(3, 4, 5)),
+    )
+    found = entries.submitted(world, tmp_path / "b.webp")
+    assert found.name == "b"
+    torch.testing.assert_close(found.images, entry.images, rtol=0, atol=0.5 / 255 + 1e-6)
+    world.track.units = 4
+    with pytest.raises(ImageError, match="Expected a sheet of 4 columns .* got 8 × 15 pixels in b.webp"):
+        entries.submitted(world, tmp_path / "b.webp")

@@ -8,8 +8,10 @@ from fvhooks.synthesis.objectives.activation import Activation
 from fvhooks.synthesis.objectives.channel_statistics import ChannelStatistics
 from fvhooks.synthesis.objectives.closeness import Closeness
 from fvhooks.synthesis.objectives.diversity import Diversity
+from fvhooks.synthesis.objectives.evenness import Evenness
 from fvhooks.synthesis.objectives.likelihood import Likelihood
 from fvhooks.synthesis.objectives.pixel_norm import PixelNorm
+from fvhooks.synthesis.objectives.roughness import Roughness
 from fvhooks.synthesis.objectives.set_response import NearTargets, RaisedChannels
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
 from fvhooks.synthesis.objectives.sparsity import Sparsity
@@ -92,6 +94,19 @@ def test_likelihood_is_cross_entropy_of_each_owner() -> None:
     look = Seen({"logits": logits[..., None]}, torch.zeros(2, 3, 4, 4), torch.tensor([1, 0]))
     got = Likelihood([Unit.logit(0), Unit.logit(2)])(look)
     torch.testing.assert_close(got, -torch.log_softmax(logits, 1)[[0, 1], [2, 0]])
+
+
+def test_evenness_is_the_variance_of_probabilities() -> None:
+    logits = torch.tensor([[1.0, 2.0, 0.5], [4.0, 4.0, 4.0]])
+    look = Seen({"logits": logits[..., None]}, torch.zeros(2, 3, 4, 4), torch.tensor([0, 0]))
+    likely = logits.exp() / logits.exp().sum(1, keepdim=True)
+    torch.testing.assert_close(Evenness()(look), ((likely - 1 / 3) ** 2).mean(1))
+
+
+def test_roughness_is_the_same_at_every_size() -> None:
+    slopes = [torch.arange(side).float().expand(2, 3, side, side) / 10 for side in (4, 9)]
+    for slope in slopes:
+        assert Roughness()(seen(slope)).tolist() == pytest.approx([0.01, 0.01])
 
 
 def test_channel_statistics_are_zero_where_they_agree() -> None:

@@ -29,7 +29,9 @@ def store(shared: ModuleType, hooked: fv.HookedModel, tmp_path_factory: pytest.T
     return fv.collect(hooked, dataset, path, layers=["layer1", "layer2", "layer3"], show_progress=False)
 
 
-@pytest.mark.parametrize("recipe", ["maco", "deep_inversion", "accentuate", "minds_eye", "portrait"])
+@pytest.mark.parametrize(
+    "recipe", ["maco", "deep_inversion", "accentuate", "minds_eye", "portrait", "prototype"]
+)
 def test_pictures_of_classes_are_taken_for_them(recipe: str, hooked: fv.HookedModel, store: fv.Store) -> None:
     units = [fv.Unit.logit(index) for index in CLASSES]
     vis = fv.visualize(hooked, units, recipe, store, seeds=2, steps=60, show_progress=False)

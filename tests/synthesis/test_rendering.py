@@ -23,7 +23,7 @@ from fvhooks.synthesis.recipes import RECIPES
 from fvhooks.synthesis.recipes.vital import Vital
 from fvhooks.synthesis.recipes.vital_faithful import VitalFaithful
 from fvhooks.synthesis.references import profiles, weights
-from fvhooks.synthesis.references.crops import reference_crops
+from fvhooks.synthesis.references.crops import best_crops, reference_crops
 from fvhooks.synthesis.references.profiles import ReferenceSettings, unit_references
 
 CLASSES = 3
@@ -71,7 +71,7 @@ UNITS = [fv.Unit.logit(1), fv.Unit("3", 4), fv.Unit("3", 0), fv.Unit("1", 2)]
 RECIPE = {"vital_faithful": VitalFaithful(nodes=("1", "3"), candidates=6)}
 """What a recipe must be told of this network; others know by their name."""
 
-STORELESS = ("fourier", "deep_inversion")
+STORELESS = ("fourier", "deep_inversion", "prototype")
 
 
 def visualize(hooked: fv.HookedModel, units: Any, **kwargs: Any) -> fv.Visualizations:
@@ -157,6 +157,8 @@ def test_reference_crops_come_from_the_reference_split_and_fire(
     top = store.top_images(fv.Unit("3", 5), k=6, split="reference")
     whole = hooked.read(store.images(top.id.values), ["3"])["3"][:, 5].mean((1, 2))
     assert (mean >= whole - 1e-5).all()
+    given = best_crops(hooked, fv.Unit("3", 5), store.images(top.id.values), top.position.values.tolist())
+    assert torch.equal(given, crops)
 
 
 def test_facets_follow_different_references(hooked: fv.HookedModel, store: fv.Store) -> None:

@@ -26,6 +26,9 @@ from fvhooks.units import LOGITS, Unit
 class Accentuate:
     """A real picture, changed so that a unit fires more in it while the rest of the network sees the same.
 
+    The idea of arXiv 2402.10039, an image as the seed and a penalty in the network's own layers. Its text was
+    not at hand: which penalty, which views and which weights it takes is *unverified*, and they differ here.
+
     Example:
         >>> Accentuate(closeness=0.3).closeness
         0.3

@@ -1,5 +1,7 @@
 """Where a unit looks in its strongest real images: crops around the top positions."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from jaxtyping import Float
@@ -35,10 +37,25 @@ def reference_crops(
         MissingInputError: no data set is attached, or the unit fires for none of the reference images.
     """
     top = strongest_images(hooked, store, unit, count)
-    images = store.images([str(name) for name in top.ids])
+    return best_crops(hooked, unit, store.images([str(name) for name in top.ids]), top.positions.tolist())
+
+
+def best_crops(
+    hooked: HookedModel,
+    unit: Unit | Direction,
+    images: Float[torch.Tensor, "image rgb y x"],
+    positions: Sequence[int],
+) -> Float[torch.Tensor, "image rgb y x"]:
+    """Of each image the crop around a position that the unit answers to most, as `reference_crops` cuts it.
+
+    Args:
+        hooked: the model.
+        unit: a channel or a direction.
+        images: in [0, 1], at the model's input size.
+        positions: one an image, an index on the layout of the unit's layer.
+    """
     layout = hooked.layout(hooked.resolve(unit.layer))
-    places = top.positions.tolist()
-    crops = [_around(image, layout, place) for image, place in zip(images, places, strict=True)]
+    crops = [_around(image, layout, place) for image, place in zip(images, positions, strict=True)]
     best = [int(_mean_activation(hooked, unit, candidates).argmax()) for candidates in crops]
     return torch.stack([candidates[which] for candidates, which in zip(crops, best, strict=True)])
 
