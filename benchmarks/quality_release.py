@@ -33,7 +33,7 @@ def release(
         write_sheet(folder / sheet_name(entry.name), entry)
     write_scores(folder / "scores.csv", released, results)
     about = {
-        "protocol": {"version": protocol.version, "digest": protocol.digest},
+        "protocol": {"version": protocol.version, "digest": track.digest},
         "network": track.network,
         "judges": [judge.name for judge in track.judges],
         "sheets": {entry.name: sheet_name(entry.name) for entry in released},
