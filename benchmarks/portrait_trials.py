@@ -2,8 +2,8 @@
 
     FVHOOKS_TEST_DATA=FOLDER python benchmarks/portrait_trials.py --cache FOLDER
 
-Ten outputs, three pictures each, 120 steps. Prints the debiased Fréchet mean term in class distances to judges
-of two families, and the path contrast at four depths. What is scored here decides nothing: the frozen
+Ten outputs, three pictures each, 120 steps. Prints the debiased Fréchet mean term in class distances to
+judges of two families, and the path contrast at four depths. What is scored here decides nothing: the frozen
 protocol (`quality.py`) judges the settings that were chosen.
 """
 
