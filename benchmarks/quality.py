@@ -5,9 +5,9 @@
 
 An entry is any registered recipe, "vital/5" with five facets, or a control: "vital@untrained" is made of
 random weights, "vital@permuted" of a network whose outputs have each other's weights, "vital@swapped" from
-another class's references. A submitted folder holds UNIT/SEED.png; a released
-sheet may be submitted, too. Real images and trivial entries are
-always judged beside them. Pictures and scores are kept in the cache: one more entry costs its own time only.
+another class's references. A submitted folder holds UNIT/SEED.png; a released sheet may be submitted,
+too. Real images and trivial entries are always judged beside them. Pictures and scores are kept in the
+cache: one more entry costs its own time only.
 Writes `quality.md`, `quality.json` (a score for each picture), `quality.png` and, without anyone's
 photographs, `recipes.png` into the track's folder. `--release FOLDER` writes sheets of the pictures of
 `--entries` there, with the scores of each picture.
@@ -16,14 +16,12 @@ photographs, `recipes.png` into the track's folder. `--release FOLDER` writes sh
 import argparse
 import json
 import sys
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image, ImageDraw
 from quality_columns import Jury, Own, clip_scores
-from quality_entries import Entry, made, real_entry, submitted, trivial
+from quality_entries import Entry, kept_scores, made, real_entry, submitted, trivial
 from quality_protocol import load_protocol
 from quality_release import release
 from quality_table import columns, front, report, winners
@@ -31,18 +29,23 @@ from quality_world import World
 
 from fvhooks.errors import FVHooksError, MissingInputError
 
+COLUMNS = 10
+"""How many pictures stand side by side on a contact sheet, where there are fewer units."""
 
-def scores_of(world: World, entry: Entry, own: Own, juries: list[Jury]) -> dict[str, Any]:
-    """All scores of an entry, from the cache where the same pictures were judged by the same protocol."""
-    pictures = sha256(np.ascontiguousarray(entry.images.numpy()).tobytes()).hexdigest()[:16]
-    path = world.folder / "scores" / f"{entry.name.replace('/', '-')}.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if (known.get("pictures"), known.get("protocol")) != (pictures, world.track.digest):
-        known = {"kind": entry.kind, "pictures": pictures, "protocol": world.track.digest}
-        known |= own.score(entry) | {jury.judge.name: jury.score(entry) for jury in juries}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(known), encoding="utf-8")
-    return known | {"seconds": entry.seconds, "clip": clip_scores(entry, names_of(world))}
+
+def scores_of(world: World, entries: list[Entry]) -> dict[str, Any]:
+    """All scores of each entry."""
+    own, juries = Own(world), [Jury(world, judge) for judge in world.track.judges]
+
+    def score(entry: Entry) -> dict[str, Any]:
+        return own.score(entry) | {jury.judge.name: jury.score(entry) for jury in juries}
+
+    names = names_of(world)
+    return {
+        entry.name: kept_scores(world.folder, world.track.digest, entry, score)
+        | {"clip": clip_scores(entry, names)}
+        for entry in entries
+    }
 
 
 def names_of(world: World) -> list[str]:
@@ -51,23 +54,51 @@ def names_of(world: World) -> list[str]:
 
 
 def sheet(entries: list[Entry], each: int = 2, scale: int = 2) -> Image.Image:
-    """The first pictures of every unit (columns), `each` rows an entry, one where all are the same."""
+    """The first pictures of every unit (columns), `each` rows an entry, one where all are the same.
+
+    Few units get one row an entry and several pictures side by side.
+    """
+    across = max(1, COLUMNS // len(entries[0].images))
     side, label = entries[0].images.shape[-1] * scale + 2, 150
-    rows = [(e, seed) for e in entries for seed in range(1 if _is_one(e) else each)]
-    page = Image.new("RGB", (label + side * len(entries[0].images), side * len(rows)), "white")
+    rows = [(e, seed) for e in entries for seed in range(1 if across > 1 or _is_one(e) else each)]
+    page = Image.new("RGB", (label + side * across * len(entries[0].images), side * len(rows)), "white")
     draw = ImageDraw.Draw(page)
     for row, (entry, seed) in enumerate(rows):
         if seed == 0:
             draw.text((4, row * side + side // 2 - 6), entry.name, fill="black")
-        for unit, picture in enumerate(entry.images[:, seed]):
+        for column, picture in enumerate(entry.images[:, seed : seed + across].flatten(0, 1)):
             pixels = (picture * 255).round().byte().permute(1, 2, 0).numpy()
             shown = Image.fromarray(pixels).resize((side - 2, side - 2), Image.Resampling.NEAREST)
-            page.paste(shown, (label + unit * side + 1, row * side + 1))
+            page.paste(shown, (label + column * side + 1, row * side + 1))
     return page
 
 
 def _is_one(entry: Entry) -> bool:
     return bool((entry.images[:, :1] == entry.images).all())
+
+
+def write(world: World, entries: list[Entry], results: dict[str, Any]) -> str:
+    """Tables, scores and contact sheets, into the track's folder; the tables once more."""
+    track, kinds = world.track, {entry.name: entry.kind for entry in entries}
+    known = columns(track)
+    found = {
+        "protocol": {
+            "version": world.protocol.version,
+            "digest": track.digest,
+            "track": track.network,
+            "names": names_of(world),
+        },
+        "winners": winners(results, kinds, known),
+        "front": front(results, kinds, known),
+        "entries": results,
+    }
+    text = report(results, kinds, track)
+    (world.folder / "quality.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    (world.folder / "quality.md").write_text(text, encoding="utf-8")
+    sheet(entries).save(world.folder / "quality.png")
+    made_here = [entry for entry in entries if entry.kind in ("recipe", "control")]
+    sheet(sorted(made_here, key=lambda entry: entry.name)).save(world.folder / "recipes.png")
+    return text
 
 
 def main() -> None:
@@ -99,20 +130,8 @@ def main() -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise MissingInputError(f"Two entries are called {twice[0]!r}; name the folder otherwise.")
-    own, juries = Own(world), [Jury(world, judge) for judge in world.track.judges]
-    results = {entry.name: scores_of(world, entry, own, juries) for entry in entries}
-    kinds = {entry.name: entry.kind for entry in entries}
-    text = report(results, kinds, world.track)
-    about = {"version": protocol.version, "digest": world.track.digest, "track": options.track}
-    about["names"] = names_of(world)
-    verdicts = winners(results, kinds, columns(world.track))
-    parts = {"winners": verdicts, "front": front(results, kinds, columns(world.track)), "entries": results}
-    found = json.dumps({"protocol": about} | parts, indent=1)
-    (world.folder / "quality.json").write_text(found, encoding="utf-8")
-    (world.folder / "quality.md").write_text(text, encoding="utf-8")
-    sheet(entries).save(world.folder / "quality.png")
-    made_here = [entry for entry in entries if entry.kind in ("recipe", "control")]
-    sheet(sorted(made_here, key=lambda entry: entry.name)).save(world.folder / "recipes.png")
+    results = scores_of(world, entries)
+    text = write(world, entries, results)
     if options.release:
         ours = [entry for entry in entries if entry.name in options.entries]
         release(options.release, ours, results, protocol, world.track)

@@ -2,8 +2,11 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +42,20 @@ class Entry:
     @property
     def labels(self) -> np.ndarray:
         return np.repeat(np.arange(len(self.images)), self.images.shape[1])
+
+
+def kept_scores(
+    folder: Path, digest: str, entry: Entry, score: Callable[[Entry], dict[str, Any]]
+) -> dict[str, Any]:
+    """All scores of an entry, from `folder` where the same pictures were judged by the same protocol."""
+    pictures = sha256(np.ascontiguousarray(entry.images.numpy()).tobytes()).hexdigest()[:16]
+    path = folder / "scores" / f"{entry.name.replace('/', '-')}.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if (known.get("pictures"), known.get("protocol")) != (pictures, digest):
+        known = {"kind": entry.kind, "pictures": pictures, "protocol": digest} | score(entry)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(known), encoding="utf-8")
+    return known | {"seconds": entry.seconds}
 
 
 def made(world: World, name: str) -> Entry:

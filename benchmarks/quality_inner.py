@@ -13,14 +13,12 @@ Writes `inner.md`, `inner.json` (a score for each picture) and `inner.png` into 
 import argparse
 import json
 import sys
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image, ImageDraw
-from quality_entries import Entry, submitted
+from quality_entries import Entry, kept_scores, submitted
 from quality_inner_columns import Jury, Own, columns
 from quality_inner_world import Track, World, load_tracks, made, trivial
 from quality_table import front, markdown, winners
@@ -29,19 +27,6 @@ from fvhooks.errors import FVHooksError, MissingInputError
 
 ENTRIES = ["vital", "fourier", "maco", "portrait", "vital@swapped", "vital@untrained"]
 NEXT = ["vital@next", "fourier@next", "maco@next", "portrait@next"]
-
-
-def scores_of(world: World, entry: Entry, own: Own, juries: list[Jury]) -> dict[str, Any]:
-    """All scores of an entry, from the cache where the same pictures were judged by the same protocol."""
-    pictures = sha256(np.ascontiguousarray(entry.images.numpy()).tobytes()).hexdigest()[:16]
-    path = world.folder / "scores" / f"{entry.name.replace('/', '-')}.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if (known.get("pictures"), known.get("protocol")) != (pictures, world.track.digest):
-        known = {"kind": entry.kind, "pictures": pictures, "protocol": world.track.digest}
-        known |= own.score(entry) | {jury.judge.name: jury.score(entry) for jury in juries}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(known), encoding="utf-8")
-    return known | {"seconds": entry.seconds}
 
 
 def report(results: dict[str, Any], kinds: dict[str, str], track: Track) -> str:
@@ -86,7 +71,11 @@ def _scaled(picture: torch.Tensor, side: int) -> Image.Image:
 def judge(world: World, entries: list[Entry]) -> str:
     """Scores, tables and a contact sheet, into the track's folder."""
     own, juries = Own(world), [Jury(world, one) for one in world.track.judges]
-    results = {entry.name: scores_of(world, entry, own, juries) for entry in entries}
+
+    def score(entry: Entry) -> dict[str, Any]:
+        return own.score(entry) | {jury.judge.name: jury.score(entry) for jury in juries}
+
+    results = {entry.name: kept_scores(world.folder, world.track.digest, entry, score) for entry in entries}
     kinds, known = {entry.name: entry.kind for entry in entries}, columns(world.track)
     found = {
         "protocol": world.track.digest,

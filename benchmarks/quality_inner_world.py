@@ -3,7 +3,7 @@
 import json
 import time
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from imagenet_units import Pictures
 from quality_entries import REAL, Entry
 from quality_protocol import Judge
 from torch.utils.data import TensorDataset
@@ -103,8 +102,7 @@ class World:
 
     @cached_property
     def store(self) -> fv.Store:
-        cifar = self.track.network.startswith("cifar10")
-        data: Any = TensorDataset(*self.networks.cifar10("train")) if cifar else Pictures(self.networks)
+        data = TensorDataset(*self.networks.cifar10("train"))
         where = self.folder / "stats.zarr"
         return fv.collect(self.hooked, data, where, layers=list(self.track.layers), show_progress=False)
 
@@ -120,12 +118,12 @@ class World:
         return np.array([unit.channel for unit in self.units])
 
     def of_split(self, split: str) -> torch.Tensor:
-        """Images of a split of the store; CIFAR's report split has the test images with it."""
+        """Images of a split of the store; the report split has the test images with it."""
         table = self.store.images_table
         ids = table.id.values[table.split.values == split]
         check_splits(table.id.values[table.split.values == "reference"], ids)
         images = self.store.images([str(name) for name in ids])
-        if split == "report" and self.track.network.startswith("cifar10"):
+        if split == "report":
             images = torch.cat([images, self.networks.cifar10("test")[0].float() / 255])
         return images
 
@@ -210,7 +208,6 @@ def _controlled(world: World, name: str) -> np.ndarray:
     return np.concatenate(pictures)
 
 
-@cache
 def trivial(world: World) -> list[Entry]:
     """Real crops that no picture was made from, and what anyone can hand in without making a picture."""
     count, crops = world.track.seeds, world.references
