@@ -89,12 +89,14 @@ def test_patches_of_the_reference_itself_cost_nothing_and_of_another_something()
 class TestNearestPlaces:
     def term(self, images: torch.Tensor, side: int = 2) -> NearestMatching:
         cells = cells_of(fv.Layout("map", 3, (4, 4)), side)
-        factors = in_units(images, torch.ones(3))
+        factors = in_units(images.square().mean((0, 2)), torch.ones(3))
         places = places_of(images, cells).transpose(0, 1).flatten(1, 2) * factors
         return NearestMatching("a", places[None], factors[None], cells)
 
     def loss(self, term: NearestMatching, shown: torch.Tensor) -> list[float]:
-        return term(Seen({"a": shown}, torch.zeros(1), torch.zeros(len(shown), dtype=torch.int64))).tolist()
+        return term(
+            Seen({"a": shown}, torch.zeros(len(shown), 3, 4, 4), torch.zeros(len(shown), dtype=torch.int64))
+        ).tolist()
 
     def test_places_of_any_reference_cost_nothing_and_their_average_does(self) -> None:
         images = torch.rand(2, 3, 16, generator=torch.Generator().manual_seed(7))
@@ -112,7 +114,7 @@ class TestNearestPlaces:
     def test_units_of_channels(self) -> None:
         values = torch.randn(5, 3, 16, generator=torch.Generator().manual_seed(9))
         values *= torch.tensor([100.0, 1.0, 0.0])[None, :, None]
-        factors = in_units(values, torch.tensor([1.0, 3.0, 2.0]))
+        factors = in_units(values.square().mean((0, 2)), torch.tensor([1.0, 3.0, 2.0]))
         sizes = (values * factors[:, None]).square().mean((0, 2))
         torch.testing.assert_close(sizes, torch.tensor([0.5, 1.5, 0.0]))  # what is always silent has no unit
 

@@ -57,15 +57,15 @@ def places_of(
 
 
 def in_units(
-    values: Float[torch.Tensor, "image channel position"], weights: Float[torch.Tensor, " channel"]
+    squares: Float[torch.Tensor, " channel"], weights: Float[torch.Tensor, " channel"]
 ) -> Float[torch.Tensor, " channel"]:
-    """The factor of each channel: places of real images then have a mean square of 1, weighted so.
+    """The factor of each channel that gives it a mean square of its weight, 1 on average.
 
     Args:
-        values: of the real images.
+        squares: mean square of each channel over real images and places.
         weights: how much each channel counts.
     """
-    sizes = values.square().mean((0, 2)).sqrt()
+    sizes = squares.sqrt()
     alive = sizes > 1e-6 * sizes.max().clamp(min=1e-12)  # a channel that is always silent has no unit
     relative = (weights / weights.mean().clamp(min=1e-12)).sqrt()
     return torch.where(alive, relative / sizes.clamp(min=1e-12), torch.zeros_like(sizes))

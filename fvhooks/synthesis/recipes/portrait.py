@@ -57,8 +57,8 @@ class Portrait:
     at several scales. With `facets=` so many groups are shared by the seeds of a unit.
 
     Example:
-        >>> Portrait(neighbours=4).neighbours
-        4
+        >>> Portrait(neighbours=8).neighbours
+        8
 
     Args:
         nodes: layers to match; default: all of the store up to the unit's own.
@@ -78,7 +78,7 @@ class Portrait:
     """
 
     nodes: tuple[str, ...] | None = None
-    neighbours: int = 8
+    neighbours: int = 4
     cells: int = 4
     nearest: float = 1.0
     patches: float = 1.0
@@ -142,7 +142,9 @@ class Portrait:
         if not isinstance(unit, ImageSet) and unit.layer != LOGITS:
             counted = channel_weights(request.hooked, images, unit, nodes, self.attributor)
             weights = {node: torch.from_numpy(found).to(values[node]) for node, found in counted.items()}
-        factors = {node: in_units(values[node], weights[node]) for node in self._near(nodes)}
+        factors = {
+            node: in_units(_squares(request, node, values[node]), weights[node]) for node in self._near(nodes)
+        }
         scales = range(self.scales if self.patches else 0)
         return _Sitter(
             {node: pooled(in_cells(values[node], self._sorted_in(request, node)), groups) for node in nodes},
@@ -196,3 +198,16 @@ class Portrait:
         weights = weights.repeat_interleave(owners, 0).repeat_interleave(len(cells), 1)
         profiles = torch.cat([one.values[node] for one in sitters])
         return by_cell(SortMatching(node, profiles, weights), cells)
+
+
+def _squares(
+    request: Request, node: str, values: Float[torch.Tensor, "image channel position"]
+) -> Float[torch.Tensor, " channel"]:
+    """Mean square of each channel, over all of the store's images where there is a store.
+
+    In units of the unit's own images, channels that these hardly move would count as much as others.
+    """
+    if request.store is None or node not in request.store.layers:
+        return values.square().mean((0, 2))
+    kept = request.store[node]
+    return torch.from_numpy((kept.natural_mean**2 + kept.natural_variance).values).to(values)
