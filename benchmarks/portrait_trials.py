@@ -2,8 +2,8 @@
 
     FVHOOKS_TEST_DATA=FOLDER python benchmarks/portrait_trials.py --cache FOLDER
 
-Ten outputs, three pictures each, 96 steps. Prints the debiased Fréchet mean term in class distances to judges
-of two families, and the path contrast at four depths. What is scored here decides nothing: the frozen
+Ten outputs, three pictures each, 120 steps. Prints the debiased Fréchet mean term in class distances to
+judges of two families, and the path contrast at four depths. What is scored here decides nothing: the frozen
 protocol (`quality.py`) judges the settings that were chosen.
 """
 
@@ -21,18 +21,27 @@ import fvhooks as fv
 from fvhooks.synthesis.recipes.portrait import Portrait
 from fvhooks.synthesis.recipes.vital import Vital
 
-STEPS, SEEDS = 96, 3
+STEPS, SEEDS = 120, 3
+
+
+def portrait(**changed: Any) -> Portrait:
+    return Portrait(steps=STEPS, **changed)
+
+
 TRIALS: dict[str, Any] = {
     "`vital`": Vital(steps=STEPS),
-    "neighbours alone": Portrait(steps=STEPS, cells=1, patches=0),
-    "2 × 2 cells": Portrait(steps=STEPS, cells=2, patches=0),
-    "2 × 2 cells, patches": Portrait(steps=STEPS, cells=2),
-    "4 × 4 cells": Portrait(steps=STEPS, cells=4, patches=0),
-    "4 × 4 cells, patches (the default)": Portrait(steps=STEPS),
-    "8 × 8 cells, patches": Portrait(steps=STEPS, cells=8),
-    "default, 4 neighbours": Portrait(steps=STEPS, neighbours=4),
-    "default, 16 neighbours": Portrait(steps=STEPS, neighbours=16),
-    "default, 200 steps": Portrait(steps=200),
+    "eight neighbours alone": portrait(neighbours=8, cells=1, patches=0, nearest=0),
+    "… and 2 × 2 cells": portrait(neighbours=8, cells=2, patches=0, nearest=0),
+    "… and 4 × 4 cells": portrait(neighbours=8, patches=0, nearest=0),
+    "… and patches": portrait(neighbours=8, nearest=0),
+    "… and nearest places": portrait(neighbours=8),
+    "the default: the same with four neighbours": portrait(),
+    "default, nearest places × 3": portrait(nearest=3),
+    "default, no patches": portrait(patches=0),
+    "default, 8 × 8 cells": portrait(cells=8),
+    "default, 16 neighbours": portrait(neighbours=16),
+    "default, chosen from 150 references": portrait(references=150),
+    "default, 240 steps": Portrait(steps=240),
 }
 
 

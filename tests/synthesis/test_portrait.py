@@ -12,8 +12,10 @@ import fvhooks as fv
 from fvhooks.errors import MissingInputError
 from fvhooks.synthesis.cells import by_cell, cells_of, in_cells
 from fvhooks.synthesis.objectives import Seen
+from fvhooks.synthesis.objectives.nearest_matching import NearestMatching, in_units, places_of
 from fvhooks.synthesis.objectives.patch_matching import PatchMatching, answers, random_filters
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
+from fvhooks.synthesis.objectives.through import Through
 from fvhooks.synthesis.recipes.portrait import Portrait
 from fvhooks.synthesis.references.neighbours import neighbour_groups, pooled
 
@@ -84,6 +86,39 @@ def test_patches_of_the_reference_itself_cost_nothing_and_of_another_something()
     assert term.layers == ()
 
 
+class TestNearestPlaces:
+    def term(self, images: torch.Tensor, side: int = 2) -> NearestMatching:
+        cells = cells_of(fv.Layout("map", 3, (4, 4)), side)
+        factors = in_units(images.square().mean((0, 2)), torch.ones(3))
+        places = places_of(images, cells).transpose(0, 1).flatten(1, 2) * factors
+        return NearestMatching("a", places[None], factors[None], cells)
+
+    def loss(self, term: NearestMatching, shown: torch.Tensor) -> list[float]:
+        return term(
+            Seen({"a": shown}, torch.zeros(len(shown), 3, 4, 4), torch.zeros(len(shown), dtype=torch.int64))
+        ).tolist()
+
+    def test_places_of_any_reference_cost_nothing_and_their_average_does(self) -> None:
+        images = torch.rand(2, 3, 16, generator=torch.Generator().manual_seed(7))
+        mixed = images[:1].clone()
+        mixed[..., 5:9] = images[1:, :, 5:9]  # some places of one image, some of the other
+        found = self.loss(self.term(images), torch.cat([images, mixed, images.mean(0, keepdim=True)]))
+        assert found[:3] == pytest.approx([0, 0, 0], abs=1e-9)
+        assert found[3] > 1e-2
+
+    def test_places_of_another_cell_cost_something(self) -> None:
+        images = torch.rand(1, 3, 16, generator=torch.Generator().manual_seed(8))
+        assert self.loss(self.term(images), images.flip(2))[0] > 1e-2
+        assert self.loss(self.term(images, side=1), images.flip(2))[0] == pytest.approx(0, abs=1e-9)
+
+    def test_units_of_channels(self) -> None:
+        values = torch.randn(5, 3, 16, generator=torch.Generator().manual_seed(9))
+        values *= torch.tensor([100.0, 1.0, 0.0])[None, :, None]
+        factors = in_units(values.square().mean((0, 2)), torch.tensor([1.0, 3.0, 2.0]))
+        sizes = (values * factors[:, None]).square().mean((0, 2))
+        torch.testing.assert_close(sizes, torch.tensor([0.5, 1.5, 0.0]))  # what is always silent has no unit
+
+
 @pytest.fixture(scope="module")
 def hooked() -> fv.HookedModel:
     torch.manual_seed(4)
@@ -140,7 +175,7 @@ class TestRecipe:
         vis = made(hooked, units, store, seeds=2, steps=20)
         assert (vis.data.loss.values[..., -1] < vis.data.loss.values[..., 0]).all()
         plan = Portrait().plan(_request(hooked, store, units=units))
-        weights = plan.terms[-2][1].objective.weights
+        weights = [term for _, term in plan.terms if isinstance(term, Through)][-1].objective.weights
         assert 0 <= weights.min() < 0.99 <= weights.max() <= 1
 
     def test_the_users_images_need_no_store(self, hooked: fv.HookedModel) -> None:

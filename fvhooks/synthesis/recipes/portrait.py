@@ -12,6 +12,7 @@ from fvhooks.relevance.forms import Attributor
 from fvhooks.synthesis.cells import by_cell, cells_of, in_cells
 from fvhooks.synthesis.engine import Plan, Schedule
 from fvhooks.synthesis.objectives import Objective
+from fvhooks.synthesis.objectives.nearest_matching import NearestMatching, in_units, places_of
 from fvhooks.synthesis.objectives.patch_matching import PatchMatching, answers, random_filters
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
 from fvhooks.synthesis.parametrisations.images import FourierImages
@@ -37,6 +38,8 @@ class _Sitter:
 
     values: dict[str, Float[torch.Tensor, "picture _ _"]]
     weights: dict[str, Float[torch.Tensor, " _"]]
+    places: dict[str, Float[torch.Tensor, "picture cell _ _"]]
+    factors: dict[str, Float[torch.Tensor, " _"]]
     patches: list[Float[torch.Tensor, "picture filter _"]]
     colours: Float[torch.Tensor, "picture rgb"]
 
@@ -44,22 +47,25 @@ class _Sitter:
 @RECIPES.register("portrait")
 @dataclass(frozen=True)
 class Portrait:
-    """Match real images as `vital` does, but a few that are alike, part by part, and their patches of pixels.
+    """Match real images as `vital` does, but a few that are alike, part by part and place by place.
 
     Each picture of a unit has references of its own: an image that stands for the unit and those nearest to
     it in the deepest matched layer. Many images that differ have no picture in common; a few that are alike
     do. Activations are sorted within each cell of the layer's grid, so that the layout of the references is
-    kept, and small patches of pixels are matched at several scales. With `facets=` so many groups are shared
-    by the seeds of a unit.
+    kept; in the deeper half of the layers each place is also drawn to the nearest place of the references in
+    its cell, so that channels go together as they do in real images; and small patches of pixels are matched
+    at several scales. With `facets=` so many groups are shared by the seeds of a unit.
 
     Example:
-        >>> Portrait(neighbours=4).neighbours
-        4
+        >>> Portrait(neighbours=8).neighbours
+        8
 
     Args:
         nodes: layers to match; default: all of the store up to the unit's own.
         neighbours: images that a picture is matched with.
-        cells: along each side of a layer's grid; 1: layout counts for nothing.
+        cells: along each side of a layer's grid; 1: layout counts for nothing. Values of the deepest layer
+            are sorted as a whole, since cells would make its class stronger there than real images do.
+        nearest: weight of a layer's nearest places beside that of its sorted values; 0 leaves them out.
         patches: weight of the patches beside that of one layer.
         scales: how many sizes of the picture patches are taken from, each half as large as the one before.
         references: images of the unit that neighbours are chosen from, at most.
@@ -72,8 +78,9 @@ class Portrait:
     """
 
     nodes: tuple[str, ...] | None = None
-    neighbours: int = 8
+    neighbours: int = 4
     cells: int = 4
+    nearest: float = 1.0
     patches: float = 1.0
     scales: int = 2
     references: int = 50
@@ -91,6 +98,7 @@ class Portrait:
         terms: list[tuple[float, Objective]] = [
             (1.0, self._matching(request, node, sitters, owners)) for node in nodes
         ]
+        terms += [(self.nearest, self._places(request, node, sitters)) for node in self._near(nodes)]
         if self.patches:
             scales = [torch.cat(parts) for parts in zip(*(one.patches for one in sitters), strict=True)]
             terms.append((self.patches, PatchMatching(filters, scales)))
@@ -130,13 +138,22 @@ class Portrait:
         images = self._images(request, unit).to(request.device)
         values = read_references(request.hooked, images, nodes)
         groups = neighbour_groups(values[nodes[-1]].mean(-1).cpu().numpy(), owners, self.neighbours)
-        weights = {}
+        weights = {node: torch.ones(found.shape[1]).to(found) for node, found in values.items()}
         if not isinstance(unit, ImageSet) and unit.layer != LOGITS:
-            weights = channel_weights(request.hooked, images, unit, nodes, self.attributor)
+            counted = channel_weights(request.hooked, images, unit, nodes, self.attributor)
+            weights = {node: torch.from_numpy(found).to(values[node]) for node, found in counted.items()}
+        factors = {
+            node: in_units(_squares(request, node, values[node]), weights[node]) for node in self._near(nodes)
+        }
         scales = range(self.scales if self.patches else 0)
         return _Sitter(
-            {node: pooled(in_cells(values[node], self._cells(request, node)), groups) for node in nodes},
-            {node: torch.from_numpy(found) for node, found in weights.items()},
+            {node: pooled(in_cells(values[node], self._sorted_in(request, node)), groups) for node in nodes},
+            weights,
+            {
+                node: self._near_places(request, node, values[node], groups) * factors[node]
+                for node in factors
+            },
+            factors,
             [pooled(answers(images, filters.to(images), scale), groups) for scale in scales],
             images.mean((2, 3))[torch.from_numpy(groups).to(images.device)].mean(1),
         )
@@ -147,13 +164,50 @@ class Portrait:
         refuse_position("portrait", unit)
         return reference_images(request.hooked, request.need_store("portrait"), unit, self.references)
 
-    def _cells(self, request: Request, node: str) -> Int[np.ndarray, "cell position"]:
-        return cells_of(request.hooked.layout(request.hooked.resolve(node)), self.cells)
+    def _near(self, nodes: Sequence[str]) -> Sequence[str]:
+        """The layers of which places are matched: early ones say little of what goes together."""
+        return nodes[len(nodes) // 2 :] if self.nearest else []
+
+    def _cells(self, request: Request, node: str, side: int) -> Int[np.ndarray, "cell position"]:
+        return cells_of(request.hooked.layout(request.hooked.resolve(node)), side)
+
+    def _sorted_in(self, request: Request, node: str) -> Int[np.ndarray, "cell position"]:
+        deepest = node == self._nodes(request)[-1]
+        return self._cells(request, node, 1 if deepest else self.cells)
+
+    def _near_places(
+        self,
+        request: Request,
+        node: str,
+        values: Float[torch.Tensor, "image channel position"],
+        groups: Int[np.ndarray, "group member"],
+    ) -> Float[torch.Tensor, "group cell place channel"]:
+        places = places_of(values, self._cells(request, node, self.cells))
+        members = places[torch.from_numpy(groups).to(places.device)]
+        return members.transpose(1, 2).flatten(2, 3)
+
+    def _places(self, request: Request, node: str, sitters: Sequence[_Sitter]) -> Objective:
+        references = torch.cat([one.places[node] for one in sitters])
+        owners = len(references) // len(sitters)
+        factors = torch.stack([one.factors[node] for one in sitters]).repeat_interleave(owners, 0)
+        return NearestMatching(node, references, factors, self._cells(request, node, self.cells))
 
     def _matching(self, request: Request, node: str, sitters: Sequence[_Sitter], owners: int) -> Objective:
-        cells = self._cells(request, node)
-        channels = request.hooked.layout(request.hooked.resolve(node)).channels
-        weights = torch.stack([one.weights.get(node, torch.ones(channels)) for one in sitters])
+        cells = self._sorted_in(request, node)
+        weights = torch.stack([one.weights[node] for one in sitters])
         weights = weights.repeat_interleave(owners, 0).repeat_interleave(len(cells), 1)
         profiles = torch.cat([one.values[node] for one in sitters])
-        return by_cell(SortMatching(node, profiles, weights.to(request.device)), cells)
+        return by_cell(SortMatching(node, profiles, weights), cells)
+
+
+def _squares(
+    request: Request, node: str, values: Float[torch.Tensor, "image channel position"]
+) -> Float[torch.Tensor, " channel"]:
+    """Mean square of each channel, over all of the store's images where there is a store.
+
+    In units of the unit's own images, channels that these hardly move would count as much as others.
+    """
+    if request.store is None or node not in request.store.layers:
+        return values.square().mean((0, 2))
+    kept = request.store[node]
+    return torch.from_numpy((kept.natural_mean**2 + kept.natural_variance).values).to(values)
