@@ -3,8 +3,8 @@
     FVHOOKS_TEST_DATA=FOLDER python benchmarks/portrait_trials.py --cache FOLDER
 
 Ten outputs, three pictures each, 120 steps. Prints the debiased Fréchet mean term in class distances to
-judges of two families, and the path contrast at four depths. What is scored here decides nothing: the frozen
-protocol (`quality.py`) judges the settings that were chosen.
+judges of two families, the path contrast at four depths, diversity and novelty. What is scored here decides
+nothing: the frozen protocol (`quality.py`) judges the settings that were chosen.
 """
 
 import argparse
@@ -30,14 +30,13 @@ def portrait(**changed: Any) -> Portrait:
 
 TRIALS: dict[str, Any] = {
     "`vital`": Vital(steps=STEPS),
-    "eight neighbours alone": portrait(neighbours=8, cells=1, patches=0, nearest=0),
-    "… and 2 × 2 cells": portrait(neighbours=8, cells=2, patches=0, nearest=0),
-    "… and 4 × 4 cells": portrait(neighbours=8, patches=0, nearest=0),
-    "… and patches": portrait(neighbours=8, nearest=0),
+    "eight neighbours alone": portrait(neighbours=8, cells=1, nearest=0),
+    "… and 2 × 2 cells": portrait(neighbours=8, cells=2, nearest=0),
+    "… and 4 × 4 cells": portrait(neighbours=8, nearest=0),
     "… and nearest places": portrait(neighbours=8),
-    "the default: the same with four neighbours": portrait(),
+    "the same with four neighbours (the default)": portrait(),
     "default, nearest places × 3": portrait(nearest=3),
-    "default, no patches": portrait(patches=0),
+    "default, patches of pixels": portrait(patches=1),
     "default, 8 × 8 cells": portrait(cells=8),
     "default, 16 neighbours": portrait(neighbours=16),
     "default, chosen from 150 references": portrait(references=150),
@@ -65,10 +64,11 @@ def main() -> None:
 
 
 def row(name: str, contrasts: dict[str, Any], judged: list[dict[str, Any]]) -> str:
-    """Mean terms by judge, contrasts by depth, novelty to the last judge."""
+    """Mean terms by judge, contrasts by depth, diversity and novelty to the last judge."""
     means = [f"{found['mean']['value']:.2f}" for found in judged]
     paths = [f"{contrast['value']:.2f}" for contrast in contrasts.values()]
-    return " | ".join(["", name, *means, *paths, f"{judged[-1]['novelty']['median']:.2f}", ""]).strip()
+    others = [f"{judged[-1]['diversity']:.2f}", f"{judged[-1]['novelty']['median']:.2f}"]
+    return " | ".join(["", name, *means, *paths, *others, ""]).strip()
 
 
 if __name__ == "__main__":

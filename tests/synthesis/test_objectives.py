@@ -96,11 +96,18 @@ def test_likelihood_is_cross_entropy_of_each_owner() -> None:
     torch.testing.assert_close(got, -torch.log_softmax(logits, 1)[[0, 1], [2, 0]])
 
 
-def test_evenness_is_the_variance_of_probabilities() -> None:
+def test_evenness_is_the_variance_of_logarithmic_probabilities() -> None:
     logits = torch.tensor([[1.0, 2.0, 0.5], [4.0, 4.0, 4.0]])
     look = Seen({"logits": logits[..., None]}, torch.zeros(2, 3, 4, 4), torch.tensor([0, 0]))
-    likely = logits.exp() / logits.exp().sum(1, keepdim=True)
-    torch.testing.assert_close(Evenness()(look), ((likely - 1 / 3) ** 2).mean(1))
+    likely = (logits.exp() / logits.exp().sum(1, keepdim=True)).log()
+    torch.testing.assert_close(Evenness()(look), ((likely - likely.mean(1, keepdim=True)) ** 2).mean(1))
+
+
+def test_evenness_is_felt_where_the_model_is_sure() -> None:
+    logits = torch.tensor([[[60.0], [0.0], [0.0]]], requires_grad=True)
+    Evenness()(Seen({"logits": logits}, torch.zeros(1, 3, 4, 4), torch.tensor([0]))).sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.flatten().sign().tolist() == [1, -1, -1]
 
 
 def test_roughness_is_the_same_at_every_size() -> None:

@@ -165,6 +165,24 @@ class TestRecipe:
         assert shared.owners == 2
 
     @pytest.mark.parametrize(
+        ("changed", "terms"),
+        [({}, 3), ({"nearest": 0}, 2), ({"patches": 1.0}, 4)],
+        ids=["default", "0", "all"],
+    )
+    def test_each_part_can_be_had_or_left_out(
+        self, hooked: fv.HookedModel, store: fv.Store, changed: dict[str, float], terms: int
+    ) -> None:
+        recipe = Portrait(**changed)
+        assert len(recipe.plan(_request(hooked, store)).terms) == terms
+        assert np.isfinite(made(hooked, fv.Unit.logit(1), store, recipe=recipe, steps=4).images.values).all()
+
+    def test_the_deepest_layer_is_sorted_as_a_whole(self, hooked: fv.HookedModel, store: fv.Store) -> None:
+        (_, early), (_, deep), (_, places) = Portrait().plan(_request(hooked, store)).terms
+        assert early.objective.profiles.shape[1] == 6 * 16  # each channel in 4 by 4 cells
+        assert deep.objective.profiles.shape[1] == 8
+        assert places.layers == deep.layers == ("3",)
+
+    @pytest.mark.parametrize(
         "units",
         [fv.Unit("3", 2), fv.Direction("3", np.eye(8)[1] + np.eye(8)[4], "two"), fv.Unit("1", 0)],
         ids=["unit", "direction", "early unit"],

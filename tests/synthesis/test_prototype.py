@@ -1,6 +1,7 @@
 """Prototype generation: where it begins, and what it pays for."""
 
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 import torch
@@ -36,6 +37,19 @@ def test_it_begins_where_every_output_is_as_likely() -> None:
     assert even.min() >= 0
     assert even.max() <= 1
     assert (even[0] - even[1]).abs().mean() > 0.1  # seeds stay apart
+
+
+@pytest.mark.real
+def test_a_trained_network_that_is_sure_of_noise_is_sure_of_nothing_then(shared: ModuleType) -> None:
+    model, mean, std = shared.load("cifar10_resnet20")
+    hooked = fv.attach(model, mean=mean, std=std, input_shape=(3, 32, 32))
+    asked = Request(hooked, [fv.Unit.logit(0)], None, 256, 2, 1, (3, 32, 32))
+    likely = [
+        hooked.read(begun(Prototype(baseline=share), asked), ["logits"])["logits"].softmax(1)
+        for share in (0.0, Prototype().baseline)
+    ]
+    assert likely[0].max() > 0.5
+    assert likely[1].max() < 0.11
 
 
 def test_the_baseline_is_the_models_not_the_units() -> None:

@@ -8,12 +8,15 @@ from fvhooks.units import LOGITS
 
 
 class Evenness(Objective):
-    """Variance of the probabilities of all outputs: zero where each is as likely as the others.
+    """Variance over outputs of their logarithmic probabilities: zero where each is as likely as the others.
+
+    The variance of the probabilities themselves is zero there too, but has no gradient to follow where the
+    model is sure, as trained ones are of noise.
 
     Example:
-        >>> sure = torch.tensor([[[100.0], [0.0]], [[5.0], [5.0]]])  # [picture, output, position]
+        >>> sure = torch.tensor([[[4.0], [0.0]], [[5.0], [5.0]]])  # [picture, output, position]
         >>> Evenness()(Seen({"logits": sure}, torch.zeros(2, 3, 4, 4), torch.tensor([0, 0]))).tolist()
-        [0.25, 0.0]
+        [4.0, 0.0]
     """
 
     @property
@@ -23,4 +26,4 @@ class Evenness(Objective):
 
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
         """The loss of each picture."""
-        return seen.activations[LOGITS].mean(-1).softmax(1).var(1, correction=0)
+        return seen.activations[LOGITS].mean(-1).log_softmax(1).var(1, correction=0)

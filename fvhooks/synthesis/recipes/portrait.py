@@ -34,7 +34,7 @@ from fvhooks.units import LOGITS
 
 @dataclass(frozen=True)
 class _Sitter:
-    """What the pictures of one unit are matched with: values by layer, and of patches by scale."""
+    """What the pictures of one unit are matched with: values and places by layer, and patches by scale."""
 
     values: dict[str, Float[torch.Tensor, "picture _ _"]]
     weights: dict[str, Float[torch.Tensor, " _"]]
@@ -53,8 +53,8 @@ class Portrait:
     it in the deepest matched layer. Many images that differ have no picture in common; a few that are alike
     do. Activations are sorted within each cell of the layer's grid, so that the layout of the references is
     kept; in the deeper half of the layers each place is also drawn to the nearest place of the references in
-    its cell, so that channels go together as they do in real images; and small patches of pixels are matched
-    at several scales. With `facets=` so many groups are shared by the seeds of a unit.
+    its cell, so that channels go together as they do in real images. With `facets=` so many groups are shared
+    by the seeds of a unit.
 
     Example:
         >>> Portrait(neighbours=8).neighbours
@@ -66,7 +66,7 @@ class Portrait:
         cells: along each side of a layer's grid; 1: layout counts for nothing. Values of the deepest layer
             are sorted as a whole, since cells would make its class stronger there than real images do.
         nearest: weight of a layer's nearest places beside that of its sorted values; 0 leaves them out.
-        patches: weight of the patches beside that of one layer.
+        patches: weight of small patches of pixels beside that of one layer; by default they have none.
         scales: how many sizes of the picture patches are taken from, each half as large as the one before.
         references: images of the unit that neighbours are chosen from, at most.
         steps: of Adam.
@@ -81,7 +81,7 @@ class Portrait:
     neighbours: int = 4
     cells: int = 4
     nearest: float = 1.0
-    patches: float = 1.0
+    patches: float = 0.0
     scales: int = 2
     references: int = 50
     steps: int = 160
