@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import fvhooks as fv
-from fvhooks.errors import MissingInputError
+from fvhooks.errors import LayerNotFoundError, MissingInputError
 from fvhooks.synthesis.cells import by_cell, cells_of, in_cells
 from fvhooks.synthesis.objectives import Seen
 from fvhooks.synthesis.objectives.nearest_matching import NearestMatching, in_units, places_of
@@ -113,10 +113,14 @@ class TestNearestPlaces:
 
     def test_units_of_channels(self) -> None:
         values = torch.randn(5, 3, 16, generator=torch.Generator().manual_seed(9))
-        values *= torch.tensor([100.0, 1.0, 0.0])[None, :, None]
+        values *= torch.tensor([50.0, 1.0, 0.0])[None, :, None]
         factors = in_units(values.square().mean((0, 2)), torch.tensor([1.0, 3.0, 2.0]))
         sizes = (values * factors[:, None]).square().mean((0, 2))
-        torch.testing.assert_close(sizes, torch.tensor([0.5, 1.5, 0.0]))  # what is always silent has no unit
+        torch.testing.assert_close(sizes, torch.tensor([0.5, 1.5, 0.0]))  # what is always silent stays so
+
+    def test_a_channel_that_hardly_fires_does_not_outweigh_all(self) -> None:
+        factors = in_units(torch.tensor([1.0, 1e-12]), torch.ones(2))
+        torch.testing.assert_close(factors, torch.tensor([1.0, 100.0]))
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +171,7 @@ class TestRecipe:
     @pytest.mark.parametrize(
         ("changed", "terms"),
         [({}, 3), ({"nearest": 0}, 2), ({"patches": 1.0}, 4)],
-        ids=["default", "0", "all"],
+        ids=["default", "no nearest places", "patches"],
     )
     def test_each_part_can_be_had_or_left_out(
         self, hooked: fv.HookedModel, store: fv.Store, changed: dict[str, float], terms: int
@@ -196,6 +200,71 @@ class TestRecipe:
         weights = [term for _, term in plan.terms if isinstance(term, Through)][-1].objective.weights
         assert 0 <= weights.min() < 0.99 <= weights.max() <= 1
 
+    @pytest.mark.parametrize("facets", [1, 2])
+    def test_places_are_those_of_each_pictures_own_references(
+        self, hooked: fv.HookedModel, store: fv.Store, facets: int
+    ) -> None:
+        images = torch.rand(2, 5, 3, 16, 16, generator=torch.Generator().manual_seed(8))
+        sets = [fv.ImageSet("3", some, name=name) for some, name in zip(images, "ab", strict=True)]
+        plan = Portrait(neighbours=1).plan(_request(hooked, store, units=sets, seeds=2, facets=facets))
+        term = next(term for _, term in plan.terms if isinstance(term, NearestMatching))
+        values = hooked.read(images.flatten(0, 1), ["3"])["3"].flatten(2)
+        losses = torch.stack(  # [owner, image]
+            [_loss(term, values, owner) for owner in range(2 * plan.owners)]
+        )
+        nothing = losses < 1e-9
+        assert nothing.sum(1).tolist() == [1] * (2 * plan.owners)  # one image each, of its own set
+        assert (nothing.to(torch.int64).argmax(1) // 5).tolist() == [0] * plan.owners + [1] * plan.owners
+
+    def test_channels_count_in_units_of_the_stores_images(
+        self, hooked: fv.HookedModel, store: fv.Store
+    ) -> None:
+        factors = {}
+        for known in (store, None):
+            bright = fv.ImageSet("3", torch.ones(4, 3, 16, 16), name="bright")
+            recipe = Portrait(nodes=("1", "3"))
+            terms = recipe.plan(_request(hooked, known, units=[bright])).terms
+            factors[known] = next(term.factors[0] for _, term in terms if isinstance(term, NearestMatching))
+        kept = store["3"]
+        sizes = np.sqrt((kept.natural_mean**2 + kept.natural_variance).values)
+        alive = sizes > 1e-2 * sizes.max()
+        np.testing.assert_allclose(factors[store].numpy()[alive], 1 / sizes[alive], rtol=1e-5)
+        assert not np.allclose(factors[store], factors[None], rtol=0.1)
+
+    def test_sets_of_different_sizes_in_one_call(self, hooked: fv.HookedModel, store: fv.Store) -> None:
+        images = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(9))
+        sets = [fv.ImageSet("3", images[:2], name="few"), fv.ImageSet("3", images, name="more")]
+        together = made(hooked, sets, store, seeds=2, steps=6)
+        alone = made(hooked, sets[:1], store, seeds=2, steps=6)
+        np.testing.assert_allclose(together.images.values[0], alone.images.values[0], atol=1e-4)
+
+    def test_layers_go_from_the_first_to_the_deepest(self, hooked: fv.HookedModel, store: fv.Store) -> None:
+        asked = _request(hooked, store)
+        orders = [
+            [term.layers for _, term in Portrait(nodes=nodes).plan(asked).terms]
+            for nodes in (("1", "3"), ("3", "1"))
+        ]
+        assert orders[0] == orders[1]
+
+    @pytest.mark.parametrize(
+        ("settings", "expected"),
+        [
+            ({"neighbours": 0}, "neighbours of at least 1, got 0"),
+            ({"cells": 0}, "cells of at least 1"),
+            ({"nearest": -1.0}, "nearest of at least 0, got -1.0"),
+            ({"patches": 1.0, "scales": 0}, "scales of at least 1"),
+        ],
+    )
+    def test_wrong_settings(
+        self, hooked: fv.HookedModel, store: fv.Store, settings: dict[str, float], expected: str
+    ) -> None:
+        with pytest.raises(MissingInputError, match=f"Portrait needs {expected}"):
+            made(hooked, fv.Unit.logit(1), store, recipe=Portrait(**settings))
+
+    def test_no_layers(self, hooked: fv.HookedModel, store: fv.Store) -> None:
+        with pytest.raises(LayerNotFoundError, match="at least one layer to match"):
+            made(hooked, fv.Unit.logit(1), store, recipe=Portrait(nodes=()))
+
     def test_the_users_images_need_no_store(self, hooked: fv.HookedModel) -> None:
         images = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(6))
         mine = fv.ImageSet("3", images, name="mine")
@@ -209,8 +278,14 @@ class TestRecipe:
             made(hooked, fv.Unit("3", 1, (2, 2)), store, steps=5)
 
 
-def _request(hooked: fv.HookedModel, store: fv.Store, units: object = None, **options: int):
+def _loss(term: NearestMatching, values: torch.Tensor, owner: int) -> torch.Tensor:
+    pictures = torch.zeros(len(values), 3, 16, 16)
+    return term(Seen({"3": values}, pictures, torch.full((len(values),), owner)))
+
+
+def _request(hooked: fv.HookedModel, store: fv.Store | None, units: object = None, **options: int):
     from fvhooks.synthesis.recipes import Request
 
     given = {"steps": 2, "seeds": 1, "facets": 1} | options
-    return Request(hooked, [units or fv.Unit.logit(1)], store, size=(3, 16, 16), **given)
+    wanted = units if isinstance(units, list) else [units or fv.Unit.logit(1)]
+    return Request(hooked, wanted, store, size=(3, 16, 16), **given)

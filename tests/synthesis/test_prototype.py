@@ -75,6 +75,11 @@ def test_roughness_has_its_price() -> None:
     assert steps[1] < 0.5 * steps[0]
 
 
+def test_a_baseline_of_less_than_no_steps() -> None:
+    with pytest.raises(MissingInputError, match="Prototype needs baseline of at least 0, got -1"):
+        Prototype(baseline=-1).plan(request())
+
+
 def test_it_has_no_references_to_split() -> None:
     asked = replace(request(), facets=2)
     with pytest.raises(MissingInputError, match="'prototype' has no references to split into 2 facets"):

@@ -8,7 +8,7 @@ from fvhooks.units import LOGITS
 
 
 class Evenness(Objective):
-    """Variance over outputs of their logarithmic probabilities: zero where each is as likely as the others.
+    """Variance of the logits, which is that of the logarithmic probabilities: zero where all are as likely.
 
     The variance of the probabilities themselves is zero there too, but has no gradient to follow where the
     model is sure, as trained ones are of noise.
@@ -26,4 +26,4 @@ class Evenness(Objective):
 
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
         """The loss of each picture."""
-        return seen.activations[LOGITS].mean(-1).log_softmax(1).var(1, correction=0)
+        return seen.activations[LOGITS].mean(-1).var(1, correction=0)

@@ -1,5 +1,6 @@
 """Every place of a layer like some place of real images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,12 +37,30 @@ class NearestMatching(Objective):
 
     def __call__(self, seen: Seen) -> Float[torch.Tensor, " picture"]:
         """The loss of each picture."""
-        shown = places_of(seen.activations[self.layer], self.cells) * self.factors[seen.owner][:, None, None]
-        references = self.references[seen.owner]
-        with torch.no_grad():
-            nearest = torch.cdist(shown, references).argmin(-1, keepdim=True)
-        wanted = references.gather(2, nearest.expand(-1, -1, -1, references.shape[-1]))
+        values = seen.activations[self.layer] * self.factors[seen.owner].unsqueeze(-1)
+        shown = places_of(values, self.cells)
+        wanted = torch.stack(
+            [
+                nearest(one, self.references[owner])
+                for one, owner in zip(shown.detach(), seen.owner.tolist(), strict=True)
+            ]
+        )
         return (shown - wanted).square().mean((1, 2, 3))
+
+
+def nearest(
+    shown: Float[torch.Tensor, "cell position channel"], references: Float[torch.Tensor, "cell place channel"]
+) -> Float[torch.Tensor, "cell position channel"]:
+    """Of each position the place of the references in its cell that is most like it.
+
+    One picture at a time: all pairs of a large layer are many.
+
+    Args:
+        shown: one picture.
+        references: what its places may look like.
+    """
+    found = torch.cdist(shown, references).argmin(-1, keepdim=True)
+    return references.gather(1, found.expand(-1, -1, references.shape[-1]))
 
 
 def places_of(
@@ -56,16 +75,30 @@ def places_of(
     return values[:, :, torch.from_numpy(cells).to(values.device)].permute(0, 2, 3, 1)
 
 
+def even_places(
+    groups: Sequence[Float[torch.Tensor, "group cell _ channel"]],
+) -> Float[torch.Tensor, "owner cell place channel"]:
+    """Groups of several units in one, those with fewer places repeated: the nearest stays the nearest.
+
+    Args:
+        groups: of each unit.
+    """
+    most = max(places.shape[2] for places in groups)
+    return torch.cat([places[:, :, torch.arange(most) % places.shape[2]] for places in groups])
+
+
 def in_units(
     squares: Float[torch.Tensor, " channel"], weights: Float[torch.Tensor, " channel"]
 ) -> Float[torch.Tensor, " channel"]:
     """The factor of each channel that gives it a mean square of its weight, 1 on average.
+
+    A channel that hardly ever fires would count for more than all others where it does: what is smaller than
+    a hundredth of the largest counts as that large.
 
     Args:
         squares: mean square of each channel over real images and places.
         weights: how much each channel counts.
     """
     sizes = squares.sqrt()
-    alive = sizes > 1e-6 * sizes.max().clamp(min=1e-12)  # a channel that is always silent has no unit
     relative = (weights / weights.mean().clamp(min=1e-12)).sqrt()
-    return torch.where(alive, relative / sizes.clamp(min=1e-12), torch.zeros_like(sizes))
+    return relative / sizes.clamp(min=1e-2 * sizes.max().clamp(min=1e-12).item())

@@ -85,6 +85,19 @@ class Recipe(Protocol):
         ...
 
 
+def refuse_below(recipe: Recipe, **least: float) -> None:
+    """For settings of a recipe that have a least value.
+
+    Raises:
+        MissingInputError: one is less.
+    """
+    for name, smallest in least.items():
+        if getattr(recipe, name) < smallest:
+            raise MissingInputError(
+                f"{type(recipe).__name__} needs {name} of at least {smallest}, got {getattr(recipe, name)}."
+            )
+
+
 RECIPES: Registry[type[Recipe]] = Registry("fvhooks.synthesis.recipes", "recipe")
 
-__all__ = ["RECIPES", "Recipe", "Request"]
+__all__ = ["RECIPES", "Recipe", "Request", "refuse_below"]

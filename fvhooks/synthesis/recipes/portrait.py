@@ -12,11 +12,16 @@ from fvhooks.relevance.forms import Attributor
 from fvhooks.synthesis.cells import by_cell, cells_of, in_cells
 from fvhooks.synthesis.engine import Plan, Schedule
 from fvhooks.synthesis.objectives import Objective
-from fvhooks.synthesis.objectives.nearest_matching import NearestMatching, in_units, places_of
+from fvhooks.synthesis.objectives.nearest_matching import (
+    NearestMatching,
+    even_places,
+    in_units,
+    places_of,
+)
 from fvhooks.synthesis.objectives.patch_matching import PatchMatching, answers, random_filters
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
 from fvhooks.synthesis.parametrisations.images import FourierImages
-from fvhooks.synthesis.recipes import RECIPES, Request
+from fvhooks.synthesis.recipes import RECIPES, Request, refuse_below
 from fvhooks.synthesis.references.neighbours import (
     neighbour_groups,
     pooled,
@@ -30,6 +35,17 @@ from fvhooks.synthesis.sets import ImageSet, likeness_to_sets, sized_images
 from fvhooks.synthesis.transforms import Roll
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import LOGITS
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer to match: the cells of places, those that values are sorted in, and whether places count."""
+
+    name: str
+    cells: Int[np.ndarray, "cell position"]
+    sorted_in: Int[np.ndarray, "_ _"]
+    placed: bool
+    squares: Float[torch.Tensor, " channel"] | None  # over real images, where the store has the layer
 
 
 @dataclass(frozen=True)
@@ -51,10 +67,10 @@ class Portrait:
 
     Each picture of a unit has references of its own: an image that stands for the unit and those nearest to
     it in the deepest matched layer. Many images that differ have no picture in common; a few that are alike
-    do. Activations are sorted within each cell of the layer's grid, so that the layout of the references is
-    kept; in the deeper half of the layers each place is also drawn to the nearest place of the references in
-    its cell, so that channels go together as they do in real images. With `facets=` so many groups are shared
-    by the seeds of a unit.
+    do. Activations are sorted within each cell of the layer's grid, those of the deepest layer as a whole, so
+    that the layout of the references is kept; in the deeper half of the layers each place is also drawn to
+    the nearest place of the references in its cell, so that channels go together as they do in real images.
+    With `facets=` so many groups are shared by the seeds of a unit.
 
     Example:
         >>> Portrait(neighbours=8).neighbours
@@ -91,17 +107,16 @@ class Portrait:
     attributor: Attributor | None = None
 
     def plan(self, request: Request) -> Plan:
-        """One term a layer and one for the patches; each group of references has an owner of its own."""
-        nodes, filters = self._nodes(request), random_filters(request.size[0])
+        """Terms of layers, of places and of patches; each group of references has an owner of its own."""
+        refuse_below(self, neighbours=1, cells=1, nearest=0, patches=0, scales=1, references=1, steps=1)
+        layers = self._layers(request)
         owners = request.seeds if request.facets == 1 else request.facets
-        sitters = [self._sitter(request, unit, nodes, filters, owners) for unit in request.units]
-        terms: list[tuple[float, Objective]] = [
-            (1.0, self._matching(request, node, sitters, owners)) for node in nodes
-        ]
-        terms += [(self.nearest, self._places(request, node, sitters)) for node in self._near(nodes)]
+        sitters = [self._sitter(request, unit, layers, owners) for unit in request.units]
+        terms: list[tuple[float, Objective]] = [(1.0, _sorting(layer, sitters, owners)) for layer in layers]
+        terms += [(self.nearest, _placing(layer, sitters, owners)) for layer in layers if layer.placed]
         if self.patches:
             scales = [torch.cat(parts) for parts in zip(*(one.patches for one in sitters), strict=True)]
-            terms.append((self.patches, PatchMatching(filters, scales)))
+            terms.append((self.patches, PatchMatching(random_filters(request.size[0]), scales)))
         colours = torch.cat([one.colours for one in sitters])
 
         def start(generators: Sequence[torch.Generator], owner: Sequence[int]) -> FourierImages:
@@ -117,44 +132,55 @@ class Portrait:
             response=likeness_to_sets(request.hooked, request.units, owners),
         )
 
-    def _nodes(self, request: Request) -> list[str]:
-        if self.nodes is not None:
-            return list(self.nodes)
-        found = stored_nodes(request.hooked, request.need_store("portrait"), request.units)
-        if not found:
+    def _layers(self, request: Request) -> list[_Layer]:
+        """From the first to the deepest, whatever order they were named in."""
+        hooked, nodes = request.hooked, self.nodes
+        if nodes is None:
+            nodes = tuple(stored_nodes(hooked, request.need_store("portrait"), request.units))
+        if not nodes:
             raise LayerNotFoundError(
                 "Recipe 'portrait' needs at least one layer to match; collect a store with layers=[…]."
             )
-        return found
+        probe = hooked.probe()
+        nodes = tuple(sorted(nodes, key=lambda node: probe[hooked.resolve(node)].order))
+        placed = (
+            nodes[len(nodes) // 2 :] if self.nearest else ()
+        )  # early ones say little of what goes together
+        return [
+            _Layer(
+                node,
+                cells_of(hooked.layout(hooked.resolve(node)), self.cells),
+                cells_of(hooked.layout(hooked.resolve(node)), 1 if node == nodes[-1] else self.cells),
+                node in placed,
+                _squares(request, node),
+            )
+            for node in nodes
+        ]
 
-    def _sitter(
-        self,
-        request: Request,
-        unit: Target,
-        nodes: Sequence[str],
-        filters: Float[torch.Tensor, "filter rgb side side"],
-        owners: int,
-    ) -> _Sitter:
-        images = self._images(request, unit).to(request.device)
+    def _sitter(self, request: Request, unit: Target, layers: Sequence[_Layer], owners: int) -> _Sitter:
+        images, nodes = self._images(request, unit).to(request.device), [layer.name for layer in layers]
         values = read_references(request.hooked, images, nodes)
         groups = neighbour_groups(values[nodes[-1]].mean(-1).cpu().numpy(), owners, self.neighbours)
         weights = {node: torch.ones(found.shape[1]).to(found) for node, found in values.items()}
         if not isinstance(unit, ImageSet) and unit.layer != LOGITS:
             counted = channel_weights(request.hooked, images, unit, nodes, self.attributor)
             weights = {node: torch.from_numpy(found).to(values[node]) for node, found in counted.items()}
-        factors = {
-            node: in_units(_squares(request, node, values[node]), weights[node]) for node in self._near(nodes)
-        }
-        scales = range(self.scales if self.patches else 0)
+        factors, places = {}, {}
+        for layer in (layer for layer in layers if layer.placed):
+            found = values[layer.name]
+            squares = found.square().mean((0, 2)) if layer.squares is None else layer.squares.to(found)
+            factors[layer.name] = in_units(squares, weights[layer.name])
+            places[layer.name] = _places(layer, found, groups) * factors[layer.name]
+        filters, scales = (
+            random_filters(request.size[0]).to(images),
+            range(self.scales if self.patches else 0),
+        )
         return _Sitter(
-            {node: pooled(in_cells(values[node], self._sorted_in(request, node)), groups) for node in nodes},
+            {layer.name: pooled(in_cells(values[layer.name], layer.sorted_in), groups) for layer in layers},
             weights,
-            {
-                node: self._near_places(request, node, values[node], groups) * factors[node]
-                for node in factors
-            },
+            places,
             factors,
-            [pooled(answers(images, filters.to(images), scale), groups) for scale in scales],
+            [pooled(answers(images, filters, scale), groups) for scale in scales],
             images.mean((2, 3))[torch.from_numpy(groups).to(images.device)].mean(1),
         )
 
@@ -164,50 +190,38 @@ class Portrait:
         refuse_position("portrait", unit)
         return reference_images(request.hooked, request.need_store("portrait"), unit, self.references)
 
-    def _near(self, nodes: Sequence[str]) -> Sequence[str]:
-        """The layers of which places are matched: early ones say little of what goes together."""
-        return nodes[len(nodes) // 2 :] if self.nearest else []
 
-    def _cells(self, request: Request, node: str, side: int) -> Int[np.ndarray, "cell position"]:
-        return cells_of(request.hooked.layout(request.hooked.resolve(node)), side)
-
-    def _sorted_in(self, request: Request, node: str) -> Int[np.ndarray, "cell position"]:
-        deepest = node == self._nodes(request)[-1]
-        return self._cells(request, node, 1 if deepest else self.cells)
-
-    def _near_places(
-        self,
-        request: Request,
-        node: str,
-        values: Float[torch.Tensor, "image channel position"],
-        groups: Int[np.ndarray, "group member"],
-    ) -> Float[torch.Tensor, "group cell place channel"]:
-        places = places_of(values, self._cells(request, node, self.cells))
-        members = places[torch.from_numpy(groups).to(places.device)]
-        return members.transpose(1, 2).flatten(2, 3)
-
-    def _places(self, request: Request, node: str, sitters: Sequence[_Sitter]) -> Objective:
-        references = torch.cat([one.places[node] for one in sitters])
-        owners = len(references) // len(sitters)
-        factors = torch.stack([one.factors[node] for one in sitters]).repeat_interleave(owners, 0)
-        return NearestMatching(node, references, factors, self._cells(request, node, self.cells))
-
-    def _matching(self, request: Request, node: str, sitters: Sequence[_Sitter], owners: int) -> Objective:
-        cells = self._sorted_in(request, node)
-        weights = torch.stack([one.weights[node] for one in sitters])
-        weights = weights.repeat_interleave(owners, 0).repeat_interleave(len(cells), 1)
-        profiles = torch.cat([one.values[node] for one in sitters])
-        return by_cell(SortMatching(node, profiles, weights), cells)
-
-
-def _squares(
-    request: Request, node: str, values: Float[torch.Tensor, "image channel position"]
-) -> Float[torch.Tensor, " channel"]:
-    """Mean square of each channel, over all of the store's images where there is a store.
+def _squares(request: Request, node: str) -> Float[torch.Tensor, " channel"] | None:
+    """Mean square of each channel over the store's reference images.
 
     In units of the unit's own images, channels that these hardly move would count as much as others.
     """
-    if request.store is None or node not in request.store.layers:
-        return values.square().mean((0, 2))
-    kept = request.store[node]
-    return torch.from_numpy((kept.natural_mean**2 + kept.natural_variance).values).to(values)
+    store, layer = request.store, request.hooked.resolve(node)
+    if store is None or layer not in store.layers:
+        return None
+    kept = store[layer]
+    return torch.from_numpy((kept.natural_mean**2 + kept.natural_variance).values)
+
+
+def _places(
+    layer: _Layer,
+    values: Float[torch.Tensor, "image channel position"],
+    groups: Int[np.ndarray, "group member"],
+) -> Float[torch.Tensor, "group cell place channel"]:
+    """What the places of each group's images are, cell by cell."""
+    members = values[torch.from_numpy(groups).to(values.device).flatten()]
+    places = places_of(members, layer.cells)
+    return places.view(*groups.shape, *places.shape[1:]).transpose(1, 2).flatten(2, 3)
+
+
+def _placing(layer: _Layer, sitters: Sequence[_Sitter], owners: int) -> Objective:
+    factors = torch.stack([one.factors[layer.name] for one in sitters]).repeat_interleave(owners, 0)
+    references = even_places([one.places[layer.name] for one in sitters])
+    return NearestMatching(layer.name, references, factors, layer.cells)
+
+
+def _sorting(layer: _Layer, sitters: Sequence[_Sitter], owners: int) -> Objective:
+    weights = torch.stack([one.weights[layer.name] for one in sitters])
+    weights = weights.repeat_interleave(owners, 0).repeat_interleave(len(layer.sorted_in), 1)
+    profiles = torch.cat([one.values[layer.name] for one in sitters])
+    return by_cell(SortMatching(layer.name, profiles, weights), layer.sorted_in)

@@ -10,7 +10,7 @@ from fvhooks.synthesis.firing import firing
 from fvhooks.synthesis.objectives.evenness import Evenness
 from fvhooks.synthesis.objectives.roughness import Roughness
 from fvhooks.synthesis.parametrisations.images import PixelImages
-from fvhooks.synthesis.recipes import RECIPES, Request
+from fvhooks.synthesis.recipes import RECIPES, Request, refuse_below
 from fvhooks.synthesis.transforms import Affine
 from fvhooks.units import LOGITS
 
@@ -51,6 +51,7 @@ class Prototype:
     def plan(self, request: Request) -> Plan:
         """The activation relative to what the layer gives for noise, and the differences of neighbours."""
         request.refuse_facets("prototype")
+        refuse_below(self, steps=1, baseline=0, roughness=0)
         steps = request.steps_or(self.steps)
         scale = typical_scale(request.hooked, request.layer, request.size)
         even = round(self.baseline * steps) if request.hooked.layout(LOGITS).channels > 1 else 0
