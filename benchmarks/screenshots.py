@@ -52,6 +52,15 @@ class Shown:
         fv.collect(self.hooked, photos, path, layers=layers, **kept)
         return fv.collect(self.hooked, photos, path, layers=["stage3/sae"], sample=True, **QUIET)
 
+    @cached_property
+    def pictures(self) -> fv.Visualizations:
+        units = [fv.Unit.logit(9), fv.Unit("stage4", 7)]
+        return fv.visualize(self.hooked, units, store=self.store, seeds=2, **QUIET)
+
+    @cached_property
+    def report(self) -> fv.AuditReport:
+        return fv.audit(self.hooked, self.pictures, self.store, **QUIET)
+
 
 def explanation(shown: Shown) -> Result:
     photos = photographs("held_out")
@@ -80,12 +89,27 @@ def circuit(shown: Shown) -> Result:
     return graph.illustrated(store=shown.store, hooked=shown.hooked)
 
 
+def cards(shown: Shown) -> Result:
+    return fv.cards(shown.pictures, shown.store, shown.report)
+
+
+def audited(shown: Shown) -> Result:
+    return shown.report
+
+
+def browser(shown: Shown) -> Result:
+    return fv.browse(shown.store, shown.pictures, shown.report, shown.hooked, names=NAMES)
+
+
 VIEWS: dict[str, Callable[[Shown], Result]] = {
     "explanation.jpg": explanation,
     "atlas_unit.webp": around_a_unit,
     "atlas_sae.webp": latents,
     "atlas_activations.webp": averages,
     "circuit.webp": circuit,
+    "cards.webp": cards,
+    "audit.webp": audited,
+    "browser.webp": browser,
 }
 
 

@@ -143,12 +143,13 @@ def article(part: Portion, seeds: list[str]) -> Markup:
         _toggle() if part.masks else None,
         class_="fvh-left",
     )
-    right = tag("div", _heading("Natural activations"), _natural(facts), _audit(facts), class_="fvh-right")
+    right = tag("div", _heading("Natural activations"), _natural(facts), class_="fvh-right")
     return tag(
         "article",
         tag("header", tag("h3", text(facts["id"])), tag("p", text(facts["subtitle"]), class_="fvh-subtitle")),
         tag("div", left, right, class_="fvh-body"),
         _strip(facts["tops"], part.tops),
+        _audit(facts),
         *[tag("p", text(note), class_="fvh-note") for note in facts["notes"]],
         class_="fvh-card",
         aria_label=facts["id"],

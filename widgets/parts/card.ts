@@ -46,9 +46,9 @@ export class Card {
     const toggle = urls.masks.length > 0 ? this.drawToggle() : null;
     const left = html("div", { class: "fvh-left" }, this.stage, drawBadges(facts.badges), seedRow, toggle);
     const natural = html("p", { class: "fvh-phrase" }, facts.natural);
-    const right = html("div", { class: "fvh-right" }, ...section("Natural activations", this.plot, natural, this.phrase), ...auditOf(facts));
+    const right = html("div", { class: "fvh-right" }, ...section("Natural activations", this.plot, natural, this.phrase));
     const head = html("header", {}, html("h3", {}, facts.id), html("p", { class: "fvh-subtitle" }, facts.subtitle));
-    this.parts = [head, html("div", { class: "fvh-body" }, left, right), ...topsOf(facts, urls.tops), ...notesOf(facts)];
+    this.parts = [head, html("div", { class: "fvh-body" }, left, right), ...topsOf(facts, urls.tops), ...auditOf(facts), ...notesOf(facts)];
     this.showSeed();
   }
 
