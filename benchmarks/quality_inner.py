@@ -7,7 +7,8 @@ An entry is any registered recipe, or a control: "vital@swapped" is given the ne
 "vital@untrained" sees its own by random weights, and RECIPE@next hands in the pictures of the next unit. A
 submitted folder holds UNIT/SEED.png, units counted as they are drawn. Real crops and trivial entries are
 always judged beside them. Pictures and scores are kept in the cache: one more entry costs its own time only.
-Writes `inner.md`, `inner.json` (a score for each picture) and `inner.png` into the track's folder.
+Writes `inner.md`, `inner.json` (a score for each picture), `inner.png` and, without anyone's photographs,
+`recipes.png` into the track's folder.
 """
 
 import argparse
@@ -89,6 +90,9 @@ def judge(world: World, entries: list[Entry]) -> str:
     (world.folder / "inner.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     (world.folder / "inner.md").write_text(text, encoding="utf-8")
     sheet(entries).save(world.folder / "inner.png")
+    sheet([entry for entry in entries if entry.kind in ("recipe", "control")]).save(
+        world.folder / "recipes.png"
+    )
     return text
 
 
