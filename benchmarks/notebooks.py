@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 MOST = 1_000_000
 STATES = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
+BAR = "%|"  # of a progress bar of some other library
 PAINTED = """(cell) => {
   const place = document.querySelectorAll(".jp-Notebook .jp-Cell")[cell]?.querySelector(".jp-OutputArea");
   const views = [...(place?.querySelectorAll(".fvhooks") ?? [])].filter((one) => one.offsetParent !== null);
@@ -105,7 +106,11 @@ def views_of(book: dict[str, Any]) -> list[int]:
 
     def shows(cell: dict[str, Any]) -> bool:
         found = [output.get("data", {}) for output in cell.get("outputs", ())]
-        return any(VIEW in data or 'class="fvhooks' in "".join(data.get("text/html", "")) for data in found)
+        return any(
+            (VIEW in data and BAR not in "".join(data.get("text/plain", "")))
+            or 'class="fvhooks' in "".join(data.get("text/html", ""))
+            for data in found
+        )
 
     return [at for at, cell in enumerate(book["cells"]) if shows(cell)]
 
