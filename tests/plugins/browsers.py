@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,37 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield browser
         browser.close()
+
+
+LOCAL = ("file:", "data:", "blob:")
+OWN = "willReadFrequently"  # what the browser says of the pixels that tests read
+
+
+@pytest.fixture
+def opened_file(chromium: Any) -> Iterator[Any]:
+    """`opened_file(path, ready)` opens a page from its file; nothing may go wrong or leave the machine."""
+    contexts: list[Any] = []
+    errors: list[str] = []
+
+    def show(file: Path, ready: str, *, dark: bool = False, height: int = 1000) -> Any:
+        context = chromium.new_context(
+            viewport={"width": 1300, "height": height},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: OWN in message.text or errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda asked: asked.url.startswith(LOCAL) or errors.append(asked.url))
+        page.goto(file.as_uri())
+        page.wait_for_selector(ready)
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert not errors
 
 
 PAGE = """<!doctype html><html lang=en><meta charset=utf-8><style>%(css)s</style><div id=root></div>

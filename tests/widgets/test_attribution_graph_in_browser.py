@@ -1,7 +1,7 @@
 """The live attribution graph, driven in a browser."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,30 +40,14 @@ def made_up(**nodes: Any) -> AttributionGraph:
 
 
 @pytest.fixture
-def opened(chromium: Any, tmp_path: Any) -> Iterator[Any]:
+def opened(opened_file: Any, tmp_path: Any) -> Callable[..., Any]:
     """`opened(graph)` writes the graph's page and opens it from its file."""
-    contexts: list[Any] = []
-    errors: list[str] = []
 
     def show(graph: AttributionGraph, *, dark: bool = False) -> Any:
         file = graph.to_html(tmp_path / "graph.html")
-        context = chromium.new_context(
-            viewport={"width": 1300, "height": 1000},
-            color_scheme="dark" if dark else "light",
-            reduced_motion="reduce",
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: errors.append(message.text))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(file.as_uri())
-        page.wait_for_selector("canvas.fvh-canvas[data-nodes]")
-        return page
+        return opened_file(file, "canvas.fvh-canvas[data-nodes]", dark=dark)
 
-    yield show
-    for context in contexts:
-        context.close()
-    assert not errors
+    return show
 
 
 def shown(page: Any) -> tuple[list[str], int]:

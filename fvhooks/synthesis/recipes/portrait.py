@@ -45,7 +45,9 @@ class _Layer:
     cells: Int[np.ndarray, "cell position"]
     sorted_in: Int[np.ndarray, "_ _"]
     placed: bool
-    squares: Float[torch.Tensor, " channel"] | None  # over real images, where the store has the layer
+    squares: (
+        Float[torch.Tensor, " channel"] | None
+    )  # over real images, where places count and the store has them
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class Portrait:
                 cells_of(hooked.layout(hooked.resolve(node)), self.cells),
                 cells_of(hooked.layout(hooked.resolve(node)), 1 if node == nodes[-1] else self.cells),
                 node in placed,
-                _squares(request, node),
+                _squares(request, node) if node in placed else None,
             )
             for node in nodes
         ]
