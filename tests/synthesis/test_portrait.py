@@ -11,6 +11,7 @@ from torch.utils.data import TensorDataset
 import fvhooks as fv
 from fvhooks.errors import LayerNotFoundError, MissingInputError
 from fvhooks.synthesis.cells import by_cell, cells_of, in_cells
+from fvhooks.synthesis.engine import Plan
 from fvhooks.synthesis.objectives import Seen
 from fvhooks.synthesis.objectives.nearest_matching import NearestMatching, in_units, places_of
 from fvhooks.synthesis.objectives.patch_matching import PatchMatching, answers, random_filters
@@ -170,7 +171,7 @@ class TestRecipe:
 
     @pytest.mark.parametrize(
         ("changed", "terms"),
-        [({}, 3), ({"nearest": 0}, 2), ({"patches": 1.0}, 4)],
+        [({}, 4), ({"nearest": 0}, 2), ({"patches": 1.0}, 5)],
         ids=["default", "no nearest places", "patches"],
     )
     def test_each_part_can_be_had_or_left_out(
@@ -181,10 +182,11 @@ class TestRecipe:
         assert np.isfinite(made(hooked, fv.Unit.logit(1), store, recipe=recipe, steps=4).images.values).all()
 
     def test_the_deepest_layer_is_sorted_as_a_whole(self, hooked: fv.HookedModel, store: fv.Store) -> None:
-        (_, early), (_, deep), (_, places) = Portrait().plan(_request(hooked, store)).terms
+        terms = [term for _, term in Portrait().plan(_request(hooked, store)).terms]
+        early, deep, *places = terms
         assert early.objective.profiles.shape[1] == 6 * 16  # each channel in 4 by 4 cells
         assert deep.objective.profiles.shape[1] == 8
-        assert places.layers == deep.layers == ("3",)
+        assert [term.layers for term in places] == [early.layers, deep.layers] == [("1",), ("3",)]
 
     @pytest.mark.parametrize(
         "units",
@@ -207,7 +209,7 @@ class TestRecipe:
         images = torch.rand(2, 5, 3, 16, 16, generator=torch.Generator().manual_seed(8))
         sets = [fv.ImageSet("3", some, name=name) for some, name in zip(images, "ab", strict=True)]
         plan = Portrait(neighbours=1).plan(_request(hooked, store, units=sets, seeds=2, facets=facets))
-        term = next(term for _, term in plan.terms if isinstance(term, NearestMatching))
+        term = _deepest(plan)
         values = hooked.read(images.flatten(0, 1), ["3"])["3"].flatten(2)
         losses = torch.stack(  # [owner, image]
             [_loss(term, values, owner) for owner in range(2 * plan.owners)]
@@ -223,8 +225,7 @@ class TestRecipe:
         for known in (store, None):
             bright = fv.ImageSet("3", torch.ones(4, 3, 16, 16), name="bright")
             recipe = Portrait(nodes=("1", "3"))
-            terms = recipe.plan(_request(hooked, known, units=[bright])).terms
-            factors[known] = next(term.factors[0] for _, term in terms if isinstance(term, NearestMatching))
+            factors[known] = _deepest(recipe.plan(_request(hooked, known, units=[bright]))).factors[0]
         kept = store["3"]
         sizes = np.sqrt((kept.natural_mean**2 + kept.natural_variance).values)
         alive = sizes > 1e-2 * sizes.max()
@@ -276,6 +277,11 @@ class TestRecipe:
     def test_one_position_of_a_channel_is_refused(self, hooked: fv.HookedModel, store: fv.Store) -> None:
         with pytest.raises(MissingInputError, match="'portrait' matches a whole channel"):
             made(hooked, fv.Unit("3", 1, (2, 2)), store, steps=5)
+
+
+def _deepest(plan: Plan) -> NearestMatching:
+    """The term of the deepest layer's places."""
+    return [term for _, term in plan.terms if isinstance(term, NearestMatching)][-1]
 
 
 def _loss(term: NearestMatching, values: torch.Tensor, owner: int) -> torch.Tensor:

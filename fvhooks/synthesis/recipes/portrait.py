@@ -39,15 +39,12 @@ from fvhooks.units import LOGITS
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer to match: the cells of places, those that values are sorted in, and whether places count."""
+    """A layer to match: the cells of places, and those that values are sorted in."""
 
     name: str
     cells: Int[np.ndarray, "cell position"]
     sorted_in: Int[np.ndarray, "_ _"]
-    placed: bool
-    squares: (
-        Float[torch.Tensor, " channel"] | None
-    )  # over real images, where places count and the store has them
+    squares: Float[torch.Tensor, " channel"] | None  # over real images, where the store has them
 
 
 @dataclass(frozen=True)
@@ -70,8 +67,8 @@ class Portrait:
     Each picture of a unit has references of its own: an image that stands for the unit and those nearest to
     it in the deepest matched layer. Many images that differ have no picture in common; a few that are alike
     do. Activations are sorted within each cell of the layer's grid, those of the deepest layer as a whole, so
-    that the layout of the references is kept; in the deeper half of the layers each place is also drawn to
-    the nearest place of the references in its cell, so that channels go together as they do in real images.
+    that the layout of the references is kept; each place of a layer is also drawn to the nearest place of the
+    references in its cell, so that channels go together as they do in real images.
     With `facets=` so many groups are shared by the seeds of a unit.
 
     Example:
@@ -102,8 +99,8 @@ class Portrait:
     patches: float = 0.0
     scales: int = 2
     references: int = 50
-    steps: int = 160
-    rate: float = 0.2
+    steps: int = 240
+    rate: float = 0.4
     decay: float = 1.25
     jitter: float = 0.03
     attributor: Attributor | None = None
@@ -115,7 +112,8 @@ class Portrait:
         owners = request.seeds if request.facets == 1 else request.facets
         sitters = [self._sitter(request, unit, layers, owners) for unit in request.units]
         terms: list[tuple[float, Objective]] = [(1.0, _sorting(layer, sitters, owners)) for layer in layers]
-        terms += [(self.nearest, _placing(layer, sitters, owners)) for layer in layers if layer.placed]
+        if self.nearest:
+            terms += [(self.nearest, _placing(layer, sitters, owners)) for layer in layers]
         if self.patches:
             scales = [torch.cat(parts) for parts in zip(*(one.patches for one in sitters), strict=True)]
             terms.append((self.patches, PatchMatching(random_filters(request.size[0]), scales)))
@@ -145,16 +143,12 @@ class Portrait:
             )
         probe = hooked.probe()
         nodes = tuple(sorted(nodes, key=lambda node: probe[hooked.resolve(node)].order))
-        placed = (
-            nodes[len(nodes) // 2 :] if self.nearest else ()
-        )  # early ones say little of what goes together
         return [
             _Layer(
                 node,
                 cells_of(hooked.layout(hooked.resolve(node)), self.cells),
                 cells_of(hooked.layout(hooked.resolve(node)), 1 if node == nodes[-1] else self.cells),
-                node in placed,
-                _squares(request, node) if node in placed else None,
+                _squares(request, node),
             )
             for node in nodes
         ]
@@ -168,7 +162,7 @@ class Portrait:
             counted = channel_weights(request.hooked, images, unit, nodes, self.attributor)
             weights = {node: torch.from_numpy(found).to(values[node]) for node, found in counted.items()}
         factors, places = {}, {}
-        for layer in (layer for layer in layers if layer.placed):
+        for layer in layers:
             found = values[layer.name]
             squares = found.square().mean((0, 2)) if layer.squares is None else layer.squares.to(found)
             factors[layer.name] = in_units(squares, weights[layer.name])
