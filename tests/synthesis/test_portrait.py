@@ -13,7 +13,7 @@ from fvhooks.errors import LayerNotFoundError, MissingInputError
 from fvhooks.synthesis.cells import by_cell, cells_of, in_cells
 from fvhooks.synthesis.engine import Plan
 from fvhooks.synthesis.objectives import Seen
-from fvhooks.synthesis.objectives.nearest_matching import NearestMatching, in_units, places_of
+from fvhooks.synthesis.objectives.nearest_matching import NearestMatching, in_units, places_of, thinned
 from fvhooks.synthesis.objectives.patch_matching import PatchMatching, answers, random_filters
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
 from fvhooks.synthesis.objectives.through import Through
@@ -217,6 +217,13 @@ class TestRecipe:
         nothing = losses < 1e-9
         assert nothing.sum(1).tolist() == [1] * (2 * plan.owners)  # one image each, of its own set
         assert (nothing.to(torch.int64).argmax(1) // 5).tolist() == [0] * plan.owners + [1] * plan.owners
+
+    def test_a_large_cell_keeps_places_of_every_neighbour(self) -> None:
+        places = torch.arange(4 * 300).view(1, 1, -1, 1)  # four neighbours of 300 places
+        kept = thinned(places.float(), 256).flatten()
+        assert len(torch.unique(kept)) == 256
+        assert torch.bincount((kept // 300).long()).tolist() == [64] * 4
+        torch.testing.assert_close(thinned(places.float(), 5_000), places.float())
 
     def test_channels_count_in_units_of_the_stores_images(
         self, hooked: fv.HookedModel, store: fv.Store

@@ -75,6 +75,19 @@ def places_of(
     return values[:, :, torch.from_numpy(cells).to(values.device)].permute(0, 2, 3, 1)
 
 
+def thinned(
+    places: Float[torch.Tensor, "group cell place channel"], most: int
+) -> Float[torch.Tensor, "group cell _ channel"]:
+    """At most so many places a cell, evenly spaced among those there are.
+
+    Args:
+        places: of groups of real images.
+        most: places a cell.
+    """
+    there = places.shape[2]
+    return places[:, :, torch.arange(min(there, most)) * there // min(there, most)]
+
+
 def even_places(
     groups: Sequence[Float[torch.Tensor, "group cell _ channel"]],
 ) -> Float[torch.Tensor, "owner cell place channel"]:

@@ -17,6 +17,7 @@ from fvhooks.synthesis.objectives.nearest_matching import (
     even_places,
     in_units,
     places_of,
+    thinned,
 )
 from fvhooks.synthesis.objectives.patch_matching import PatchMatching, answers, random_filters
 from fvhooks.synthesis.objectives.sort_matching import SortMatching
@@ -35,6 +36,9 @@ from fvhooks.synthesis.sets import ImageSet, likeness_to_sets, sized_images
 from fvhooks.synthesis.transforms import Roll
 from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import LOGITS
+
+MOST_PLACES = 256
+"""Of the references in a cell: a large layer has thousands, most of them alike."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,7 @@ def _places(
     """What the places of each group's images are, cell by cell."""
     members = values[torch.from_numpy(groups).to(values.device).flatten()]
     places = places_of(members, layer.cells)
-    return places.view(*groups.shape, *places.shape[1:]).transpose(1, 2).flatten(2, 3)
+    return thinned(places.view(*groups.shape, *places.shape[1:]).transpose(1, 2).flatten(2, 3), MOST_PLACES)
 
 
 def _placing(layer: _Layer, sitters: Sequence[_Sitter], owners: int) -> Objective:
