@@ -1,10 +1,11 @@
-"""What each part of the recipe `portrait` does: short runs on a CIFAR-10 ResNet-20, trust only large gaps.
+"""What each part of the recipe `portrait` does: few pictures of two CIFAR-10 networks, trust only large gaps.
 
-    FVHOOKS_TEST_DATA=FOLDER python benchmarks/portrait_trials.py --cache FOLDER
+    FVHOOKS_TEST_DATA=FOLDER python benchmarks/portrait_trials.py --cache FOLDER --track cifar10_resnet20
 
-Ten outputs, three pictures each, 120 steps. Prints the debiased Fréchet mean term in class distances to
-judges of two families, the path contrast at four depths, diversity and novelty. What is scored here decides
-nothing: the frozen protocol (`quality.py`) judges the settings that were chosen.
+Ten outputs, three pictures each. Prints the debiased Fréchet mean term in class distances to each judge, the
+path contrast at four depths, diversity, novelty, and how far pixels repeat a photograph: the median over
+pictures of the highest correlation with a reference of the class. What is scored here decides nothing: the
+frozen protocol (`quality.py`) judges the settings that were chosen.
 """
 
 import argparse
@@ -16,31 +17,29 @@ from quality_columns import Jury, Own
 from quality_entries import Entry
 from quality_protocol import load_protocol
 from quality_world import World
+from torch import nn
 
 import fvhooks as fv
 from fvhooks.synthesis.recipes.portrait import Portrait
 from fvhooks.synthesis.recipes.vital import Vital
 
-STEPS, SEEDS = 120, 3
-
-
-def portrait(**changed: Any) -> Portrait:
-    return Portrait(steps=STEPS, **changed)
-
-
+SEEDS = 3
 TRIALS: dict[str, Any] = {
-    "`vital`": Vital(steps=STEPS),
-    "eight neighbours alone": portrait(neighbours=8, cells=1, nearest=0),
-    "… and 2 × 2 cells": portrait(neighbours=8, cells=2, nearest=0),
-    "… and 4 × 4 cells": portrait(neighbours=8, nearest=0),
-    "… and nearest places": portrait(neighbours=8),
-    "the same with four neighbours (the default)": portrait(),
-    "default, nearest places × 3": portrait(nearest=3),
-    "default, patches of pixels": portrait(patches=1),
-    "default, 8 × 8 cells": portrait(cells=8),
-    "default, 16 neighbours": portrait(neighbours=16),
-    "default, chosen from 150 references": portrait(references=150),
-    "default, 240 steps": Portrait(steps=240),
+    "`vital`": Vital(),
+    "eight neighbours alone": Portrait(neighbours=8, cells=1, nearest=0),
+    "… and 2 × 2 cells": Portrait(neighbours=8, cells=2, nearest=0),
+    "… and 4 × 4 cells": Portrait(neighbours=8, nearest=0),
+    "… and nearest places": Portrait(neighbours=8),
+    "the same with four neighbours (the default)": Portrait(),
+    "default, 16 neighbours": Portrait(neighbours=16),
+    "default, two neighbours": Portrait(neighbours=2),
+    "default, one neighbour": Portrait(neighbours=1),
+    "default, nearest places × 3": Portrait(nearest=3),
+    "default, patches of pixels": Portrait(patches=1),
+    "default, 8 × 8 cells": Portrait(cells=8),
+    "default, chosen from 150 references": Portrait(references=150),
+    "default, rate 0.2": Portrait(rate=0.2),
+    "default, 120 steps": Portrait(steps=120),
 }
 
 
@@ -49,25 +48,46 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--track", default="cifar10_resnet20", choices=["cifar10_resnet20", "cifar10_vit"])
     parser.add_argument("--trials", nargs="*", default=list(TRIALS), choices=list(TRIALS))
     options = parser.parse_args()
     protocol = load_protocol()
-    track = protocol.tracks["cifar10_resnet20"]
-    world = World(protocol, track, options.cache / "cifar10_resnet20")
+    track = protocol.tracks[options.track]
+    world = World(protocol, track, options.cache / options.track)
     world.folder.mkdir(parents=True, exist_ok=True)
     units = [fv.Unit.logit(index) for index in range(track.units)]
     own, juries = Own(world), [Jury(world, judge) for judge in track.judges]
+    shown = [world.reference_images(unit) for unit in range(track.units)]
+    real, classes = world.real
+    fresh = torch.stack([real[classes == unit][:100] for unit in range(track.units)])
+    print(f"Pixels of fresh photographs: {repeated(fresh, shown):.2f}", flush=True)
     for name in options.trials:
         made = fv.visualize(world.hooked, units, TRIALS[name], world.store, seeds=SEEDS, show_progress=False)
         entry = Entry(name, "recipe", torch.from_numpy(made.images.values))
-        print(row(name, own.contrasts(entry), [jury.score(entry) for jury in juries]), flush=True)
+        judged = [jury.score(entry) for jury in juries]
+        print(row(name, own.contrasts(entry), judged, repeated(entry.images, shown)), flush=True)
 
 
-def row(name: str, contrasts: dict[str, Any], judged: list[dict[str, Any]]) -> str:
-    """Mean terms by judge, contrasts by depth, diversity and novelty to the last judge."""
+def repeated(pictures: torch.Tensor, references: list[torch.Tensor]) -> float:
+    """Median over pictures of the highest correlation of pixels with a reference of their class."""
+    highest = [
+        (standardized(own) @ standardized(images).T).amax(1)
+        for own, images in zip(pictures, references, strict=True)
+    ]
+    return torch.cat(highest).median().item()
+
+
+def standardized(images: torch.Tensor) -> torch.Tensor:
+    """One row an image, of mean 0 and length 1."""
+    flat = images.flatten(1).float()
+    return nn.functional.normalize(flat - flat.mean(1, keepdim=True))
+
+
+def row(name: str, contrasts: dict[str, Any], judged: list[dict[str, Any]], pixels: float) -> str:
+    """Mean terms by judge, contrasts by depth, diversity and novelty to the last judge, pixels."""
     means = [f"{found['mean']['value']:.2f}" for found in judged]
     paths = [f"{contrast['value']:.2f}" for contrast in contrasts.values()]
-    others = [f"{judged[-1]['diversity']:.2f}", f"{judged[-1]['novelty']['median']:.2f}"]
+    others = [f"{judged[-1]['diversity']:.2f}", f"{judged[-1]['novelty']['median']:.2f}", f"{pixels:.2f}"]
     return " | ".join(["", name, *means, *paths, *others, ""]).strip()
 
 

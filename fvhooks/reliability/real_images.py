@@ -95,8 +95,8 @@ class RealImages:
         for name in dict.fromkeys(name for ids in missing for name in ids):
             key = tuple(place for place, ids in enumerate(missing) if name in ids)
             groups.setdefault(key, []).append(name)
-        total = sum(map(len, groups.values()))
-        with tqdm(total=total, desc="audit: real images", disable=not self._evidence.show_progress) as bar:
+        total, silent = sum(map(len, groups.values())), not (groups and self._evidence.show_progress)
+        with tqdm(total=total, desc="audit: real images", disable=silent) as bar:
             for key, names in groups.items():
                 some = [asked[place] for place in key]
                 layers = list(dict.fromkeys(layer for one in some for layer in one.layers))

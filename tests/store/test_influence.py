@@ -11,18 +11,23 @@ from fvhooks.collecting import ballots
 from fvhooks.store.plans import halves_of, split_of
 
 
-class Residual(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.inner = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 10, 3, padding=1)
-        self.norm, self.outer = nn.BatchNorm2d(10), nn.Conv2d(10, 8, 1)
-        self.low, self.relu, self.high = nn.ReLU(), nn.ReLU(), nn.ReLU()
-        self.head = nn.Linear(8, 4)
+def residual() -> nn.Module:
+    """Of a class that goes to workers itself: they cannot import the tests."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        low = self.low(self.stem(x))
-        high = self.high(self.outer(self.relu(self.norm(self.inner(low)))) + low)
-        return self.head(high.mean((2, 3)))
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.inner = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 10, 3, padding=1)
+            self.norm, self.outer = nn.BatchNorm2d(10), nn.Conv2d(10, 8, 1)
+            self.low, self.relu, self.high = nn.ReLU(), nn.ReLU(), nn.ReLU()
+            self.head = nn.Linear(8, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            low = self.low(self.stem(x))
+            high = self.high(self.outer(self.relu(self.norm(self.inner(low)))) + low)
+            return self.head(high.mean((2, 3)))
+
+    return Residual()
 
 
 LAYERS = ["low", "high"]
@@ -31,7 +36,7 @@ LAYERS = ["low", "high"]
 @pytest.fixture(scope="module")
 def model() -> fv.HookedModel:
     torch.manual_seed(7)
-    net = Residual().eval()
+    net = residual().eval()
     with torch.no_grad():
         net.norm.weight.copy_(torch.randn(10))
         net.norm.running_var.uniform_(0.5, 2)
@@ -215,7 +220,7 @@ def test_workers_count_the_same(model, data, whole, values, tmp_path) -> None:
 
 def test_channels_permuted_permute_the_votes(model, data, whole, tmp_path) -> None:
     order = torch.randperm(10)
-    other = Residual().eval()
+    other = residual().eval()
     other.load_state_dict(model.model.state_dict())
     with torch.no_grad():
         for part in (other.inner.weight, other.inner.bias, *other.norm.state_dict().values()):

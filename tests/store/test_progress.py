@@ -12,7 +12,9 @@ from fvhooks.collecting.progress import Progress
 from fvhooks.store.sizes import stored_bytes, total_bytes
 
 
-def test_it_shows_speed_time_left_megabytes_and_failures() -> None:
+def test_it_shows_speed_time_left_megabytes_and_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # a narrow screen cuts the line
+    monkeypatch.setenv("LINES", "24")
     drawn = io.StringIO()
     with Progress(200, done=40, file=drawn) as progress:
         progress.update(32, failed=2)
