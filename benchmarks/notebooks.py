@@ -193,9 +193,13 @@ def walk_all(browser: Any, folder: Path, pages: list[Path], clicks: int = 40) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("pages", type=Path, nargs="*", help="by default every page of the site")
+    parser.add_argument(
+        "pages", type=Path, nargs="*", help="Markdown files; by default every page of the site"
+    )
     parser.add_argument("--clicks", type=int, default=40, help="of each view")
     asked = parser.parse_args()
+    if absent := [str(page) for page in asked.pages if not page.is_file()]:
+        parser.error(f"no such page: {', '.join(absent)}; name files, such as docs/guide/scale.md")
     print("| notebook | views | clicks | until painted | largest message | largest state | faults |")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

@@ -1,13 +1,13 @@
 """Documentation that runs: every Python block of every page, and the commands of the README."""
 
 import ast
+import importlib.util
 import re
 import shutil
 import subprocess
 import sys
 import unicodedata
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,25 +16,70 @@ from fvhooks import cli, registries
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(
-    r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
-)
+_spec = importlib.util.spec_from_file_location("executed", ROOT / "docs" / "executed.py")
+executed = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = executed  # its data classes look their module up by name
+_spec.loader.exec_module(executed)
 
 
-def _blocks(page: Path) -> Iterator[tuple[int, str]]:
+def _blocks(page: Path) -> list[tuple[int, str]]:
     """Line number and code of each block that is to run."""
-    text = page.read_text(encoding="utf-8")
-    for match in BLOCK.finditer(text):
-        if match["reason"] is None:
-            yield text.count("\n", 0, match.start("code")), match["code"]
+    return executed.blocks(page.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if list(_blocks(page))], ids=lambda page: page.stem)
+PAGE = """
+```python
+print(6)
+7
+```
+
+<!-- not run: it cannot -->
+```python
+broken(
+```
+
+```python
+import fvhooks as fv
+fv.AttributionGraph.of(["1:3", "logits:0"], [(0, 1)], weight=[1.0], layers=["1", "logits"])
+```
+"""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page)], ids=lambda page: page.stem)
 def test_the_examples_of_a_page_run_one_after_the_other(page: Path, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": page.stem}
-    for line, code in _blocks(page):
-        exec(compile("\n" * line + code, str(page), "exec"), namespace)
+    outputs = executed.run(page)  # kept: the site is built of them
+    assert len(outputs) == len(_blocks(page))
+    assert executed.known(page) == outputs
+    assert all((executed.place_of(page) / one.view).stat().st_size > 1_000 for one in outputs if one.view)
+
+
+def test_what_a_page_prints_and_shows_stands_behind_its_blocks(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(executed, "ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text(PAGE, encoding="utf-8")
+    outputs = executed.run(page, tmp_path / "kept")
+    assert [(one.text, one.view) for one in outputs] == [("6\n7", ""), ("", "1.html")]
+    assert "<table" in (executed.place_of(page, tmp_path / "kept") / "1.html").read_text(encoding="utf-8")
+    shown = executed.with_outputs(PAGE, outputs, "views")
+    assert re.findall(r"```text title=\"Output\"\n(.*?)\n```", shown, re.DOTALL) == ["6\n7"]
+    assert re.findall(r'<iframe src="(\S+)"', shown) == ["views/1.html"]
+    assert shown.index("6\n7") < shown.index("not run") < shown.index("broken(") < shown.index("<iframe")
+    before = executed.place_of(page, tmp_path / "kept")
+    page.write_text(PAGE.replace("6", "8"), encoding="utf-8")
+    assert executed.known(page, tmp_path / "kept") is None
+    executed.run(page, tmp_path / "kept")
+    assert not before.exists()
+
+
+def test_a_page_that_fails_is_named_with_its_line(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(executed, "ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("Some text.\n\n```python\n1 / 0\n```\n", encoding="utf-8")
+    with pytest.raises(ZeroDivisionError) as raised:
+        executed.run(page, tmp_path / "kept")
+    assert raised.traceback[-1].lineno + 1 == 4
+    assert not list((tmp_path / "kept").iterdir())
 
 
 def test_every_page_with_examples_becomes_a_notebook(tmp_path: Path) -> None:
@@ -42,7 +87,7 @@ def test_every_page_with_examples_becomes_a_notebook(tmp_path: Path) -> None:
     script = ROOT / "docs" / "notebooks.py"
     done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=True)
     written = [Path(line) for line in done.stdout.splitlines()]
-    pages = [page for page in PAGES[1:] if list(_blocks(page))]
+    pages = [page for page in PAGES[1:] if _blocks(page)]
     assert len(set(written)) == len(pages)
     for page, path in zip(pages, written, strict=True):
         book = nbformat.read(path, as_version=4)
@@ -108,7 +153,7 @@ def test_commands_on_the_pages_exist() -> None:
         if words[0] == "fvhooks":
             cli._parser().parse_args(words[1:])
         elif words[:2] == ["python", "-m"]:
-            assert find_spec(words[2]), said
+            assert importlib.util.find_spec(words[2]), said
         elif words[0] == "python":
             assert (ROOT / words[1]).is_file(), said
         else:

@@ -1,0 +1,199 @@
+"""The pages of this site run: what their blocks print and show stands below each of them.
+
+    python docs/executed.py [PAGE …]
+
+When the site is built, each page is run that was not run with the same text and the same package before.
+Tests run them all, and keep what comes out, so that a build after them has nothing left to run. While the site
+is served for writing, only what is kept is shown. Views are shown as their static pages.
+"""
+
+import argparse
+import ast
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PAGES = Path(__file__).parent
+ROOT = PAGES.parent
+KEPT = ROOT / ".pages_cache"
+DIGITS = 20
+BLOCK = re.compile(
+    r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What came of a block: what it printed or is worth, and the name of its view's page."""
+
+    text: str = ""
+    view: str = ""
+
+
+def blocks(text: str) -> list[tuple[int, str]]:
+    """Line number and code of each block that is to run."""
+    found = [match for match in BLOCK.finditer(text) if match["reason"] is None]
+    return [(text.count("\n", 0, match.start("code")), match["code"]) for match in found]
+
+
+def run(page: Path, kept: Path = KEPT) -> list[Output]:
+    """Run the blocks of a page one after the other, as a notebook does; what came out is kept."""
+    text = page.read_text(encoding="utf-8")
+    namespace: dict[str, Any] = {"__name__": page.stem}
+    kept.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept) as made:
+        outputs = []
+        for place, (line, code) in enumerate(blocks(text)):
+            printed = io.StringIO()
+            with redirect_stdout(printed):
+                value = _value(compile_block(code, line, page), namespace)
+            outputs.append(_output(value, printed.getvalue(), Path(made) / f"{place}.html"))
+        said = json.dumps([asdict(output) for output in outputs], ensure_ascii=False)
+        (Path(made) / "outputs.json").write_text(said, encoding="utf-8")
+        place = place_of(page, kept)
+        for older in kept.glob(f"{place.name.rpartition('-')[0]}-{'?' * DIGITS}"):
+            shutil.rmtree(older, ignore_errors=True)
+        shutil.copytree(made, place, dirs_exist_ok=True)
+    return outputs
+
+
+def compile_block(code: str, line: int, page: Path) -> tuple[Any, Any]:
+    """The statements of a block, and its last expression, compiled so that errors name the page's lines."""
+    tree = ast.parse("\n" * line + code, str(page))
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    value = None if last is None else compile(ast.Expression(last.value), str(page), "eval")
+    return compile(tree, str(page), "exec"), value
+
+
+def _value(block: tuple[Any, Any], namespace: dict[str, Any]) -> object:
+    statements, last = block
+    exec(statements, namespace)  # noqa: S102 - the site's own pages
+    return None if last is None else eval(last, namespace)  # noqa: S307
+
+
+def _output(value: object, printed: str, page: Path) -> Output:
+    if type(value).__module__.startswith("fvhooks.") and hasattr(value, "to_html"):
+        value.to_html(page)
+        return Output(printed, page.name)
+    return Output(printed + ("" if value is None else repr(value)))
+
+
+def place_of(page: Path, kept: Path = KEPT) -> Path:
+    """Where the outputs of a page are kept: by its text and by all of the package."""
+    name = "-".join(page.resolve().relative_to(ROOT).with_suffix("").parts)
+    return kept / f"{name}-{hashlib.sha256(page.read_bytes() + _package()).hexdigest()[:DIGITS]}"
+
+
+@cache
+def _package() -> bytes:
+    found = hashlib.sha256()
+    for path in sorted((ROOT / "fvhooks").rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            found.update(path.read_bytes())
+    return found.digest()
+
+
+def known(page: Path, kept: Path = KEPT) -> list[Output] | None:
+    """The outputs of a page that was run already."""
+    path = place_of(page, kept) / "outputs.json"
+    return [Output(**one) for one in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else None
+
+
+def with_outputs(text: str, outputs: list[Output], folder: str) -> str:
+    """A page's Markdown with what each block printed and shows behind it; `folder` holds the views."""
+    left = iter(outputs)
+
+    def shown(match: re.Match[str]) -> str:
+        output = Output() if match["reason"] else next(left, Output())
+        parts = [match[0]]
+        if output.text.strip():
+            parts.append(f'```text title="Output"\n{output.text.rstrip()}\n```')
+        if output.view:
+            look = "width: 100%; height: 36rem; border: 1px solid var(--md-default-fg-color--lightest)"
+            address = f"{folder}/{output.view}"
+            parts.append(f'<iframe src="{address}" title="Output" loading="lazy" style="{look}"></iframe>')
+        return "\n\n".join(parts)
+
+    return BLOCK.sub(shown, text)
+
+
+def run_missing(pages: list[Path]) -> None:
+    """Run what was not run before, each page in a process and a folder of its own, one a core at a time.
+
+    Raises:
+        RuntimeError: a page fails; says which, and how.
+    """
+    missing = [page for page in pages if blocks(page.read_text(encoding="utf-8")) and known(page) is None]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for page, said in zip(missing, pool.map(_run_elsewhere, missing), strict=True):
+            if said:
+                raise RuntimeError(f"{page.relative_to(ROOT)} does not run:\n{said}")
+
+
+def _run_elsewhere(page: Path) -> str:
+    """What a page that fails says; nothing if it runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, Path(__file__).resolve(), page]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    return "\n".join(done.stderr.splitlines()[-20:]) if done.returncode else ""
+
+
+# What mkdocs calls
+
+_serving = False
+
+
+def on_startup(*, command: str, dirty: bool) -> None:  # noqa: ARG001 - mkdocs gives it by name
+    global _serving  # noqa: PLW0603 - hooks are functions
+    _serving = command == "serve"
+
+
+def on_files(files: Any, config: Any) -> None:  # noqa: ANN401, ARG001
+    """Run the pages before the first of them is rendered."""
+    if not _serving:
+        run_missing([Path(file.abs_src_path) for file in files.documentation_pages()])
+
+
+def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:  # noqa: ANN401, ARG001
+    """Put what came out behind each block, and the views beside the page."""
+    source = Path(page.file.abs_src_path)
+    outputs = known(source) if blocks(markdown) else None
+    if not outputs:
+        return markdown
+    folder = Path(config["site_dir"]) / page.file.dest_uri
+    views = folder.parent / "views"
+    for output in outputs:
+        if output.view:
+            views.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(place_of(source) / output.view, views / output.view)
+    return with_outputs(markdown, outputs, "views")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "pages", type=Path, nargs="*", help="run here; by default all that were not, elsewhere"
+    )
+    pages = [page.resolve() for page in parser.parse_args().pages]
+    for page in pages:
+        run(page)
+    if not pages:
+        run_missing(sorted(PAGES.rglob("*.md")))
+
+
+if __name__ == "__main__":
+    main()
