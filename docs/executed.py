@@ -2,9 +2,9 @@
 
     python docs/executed.py [PAGE …]
 
-When the site is built, each page is run that was not run with the same text and the same package before.
-Tests run them all, and keep what comes out, so that a build after them has nothing left to run. While the site
-is served for writing, only what is kept is shown. Views are shown as their static pages.
+A build of the site runs each page that was not run with the same text and the same package before. Tests
+run them all, and keep what comes out, so that a build after them has nothing left to run. While the site is
+served for writing, only what is kept is shown. Views are shown as their static pages.
 """
 
 import argparse
