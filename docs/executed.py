@@ -19,16 +19,21 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-PAGES = Path(__file__).parent
+PAGES = Path(__file__).resolve().parent
 ROOT = PAGES.parent
+PACKAGE = ROOT / "fvhooks"
 KEPT = ROOT / ".pages_cache"
 DIGITS = 20
+LIBRARIES = ("numpy", "torch", "xarray")
+LONGEST = 1800  # seconds that a page may take
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 BLOCK = re.compile(
     r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -50,23 +55,35 @@ def blocks(text: str) -> list[tuple[int, str]]:
 
 def run(page: Path, kept: Path = KEPT) -> list[Output]:
     """Run the blocks of a page one after the other, as a notebook does; what came out is kept."""
+    import torch  # noqa: PLC0415 - mkdocs loads this file, and runs no page itself
+
+    torch.manual_seed(0)
     text = page.read_text(encoding="utf-8")
     namespace: dict[str, Any] = {"__name__": page.stem}
     kept.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept) as made:
+    made = Path(tempfile.mkdtemp(dir=kept))
+    try:
         outputs = []
         for place, (line, code) in enumerate(blocks(text)):
             printed = io.StringIO()
             with redirect_stdout(printed):
                 value = _value(compile_block(code, line, page), namespace)
-            outputs.append(_output(value, printed.getvalue(), Path(made) / f"{place}.html"))
+            outputs.append(_output(value, printed.getvalue(), made / f"{place}.html"))
         said = json.dumps([asdict(output) for output in outputs], ensure_ascii=False)
-        (Path(made) / "outputs.json").write_text(said, encoding="utf-8")
-        place = place_of(page, kept)
-        for older in kept.glob(f"{place.name.rpartition('-')[0]}-{'?' * DIGITS}"):
-            shutil.rmtree(older, ignore_errors=True)
-        shutil.copytree(made, place, dirs_exist_ok=True)
+        (made / "outputs.json").write_text(said, encoding="utf-8")
+        _keep(made, place_of(page, kept))
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
     return outputs
+
+
+def _keep(made: Path, place: Path) -> None:
+    """Put what was made in its place, whole, and forget what was there of other texts and packages."""
+    for older in place.parent.glob(f"{place.name.rpartition('-')[0]}-{'?' * DIGITS}"):
+        shutil.rmtree(older, ignore_errors=True)
+    made.chmod(0o755)
+    with suppress(OSError):  # another process has put the same there
+        made.rename(place)
 
 
 def compile_block(code: str, line: int, page: Path) -> tuple[Any, Any]:
@@ -87,21 +104,23 @@ def _output(value: object, printed: str, page: Path) -> Output:
     if type(value).__module__.startswith("fvhooks.") and hasattr(value, "to_html"):
         value.to_html(page)
         return Output(printed, page.name)
-    return Output(printed + ("" if value is None else repr(value)))
+    worth = "" if value is None else repr(value)
+    return Output(printed if ADDRESS.search(worth) else printed + worth)
 
 
 def place_of(page: Path, kept: Path = KEPT) -> Path:
-    """Where the outputs of a page are kept: by its text and by all of the package."""
+    """Where the outputs of a page are kept: by its text, by all of the package, and by what both run on."""
     name = "-".join(page.resolve().relative_to(ROOT).with_suffix("").parts)
     return kept / f"{name}-{hashlib.sha256(page.read_bytes() + _package()).hexdigest()[:DIGITS]}"
 
 
 @cache
 def _package() -> bytes:
-    found = hashlib.sha256()
-    for path in sorted((ROOT / "fvhooks").rglob("*")):
+    versions = [sys.version, *(f"{name} {version(name)}" for name in LIBRARIES)]
+    found = hashlib.sha256(Path(__file__).read_bytes() + "\n".join(versions).encode())
+    for path in sorted(PACKAGE.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
-            found.update(path.read_bytes())
+            found.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
     return found.digest()
 
 
@@ -116,10 +135,12 @@ def with_outputs(text: str, outputs: list[Output], folder: str) -> str:
     left = iter(outputs)
 
     def shown(match: re.Match[str]) -> str:
-        output = Output() if match["reason"] else next(left, Output())
-        parts = [match[0]]
+        if match["reason"] is not None:
+            return match[0]
+        output, parts = next(left), [match[0]]
         if output.text.strip():
-            parts.append(f'```text title="Output"\n{output.text.rstrip()}\n```')
+            fence = max(["``", *re.findall("`+", output.text)], key=len) + "`"
+            parts.append(f'{fence}text title="Output"\n{output.text.rstrip()}\n{fence}')
         if output.view:
             look = "width: 100%; height: 36rem; border: 1px solid var(--md-default-fg-color--lightest)"
             address = f"{folder}/{output.view}"
@@ -144,25 +165,31 @@ def run_missing(pages: list[Path]) -> None:
 
 def _run_elsewhere(page: Path) -> str:
     """What a page that fails says; nothing if it runs."""
+    command = [sys.executable, Path(__file__).resolve(), page]
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, Path(__file__).resolve(), page]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
-    return "\n".join(done.stderr.splitlines()[-20:]) if done.returncode else ""
+        options: dict[str, Any] = {"cwd": folder, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
+        try:
+            done = subprocess.run(  # noqa: S603
+                command, capture_output=True, text=True, check=False, timeout=LONGEST, **options
+            )
+        except subprocess.TimeoutExpired:
+            return f"It took longer than {LONGEST} s."
+    last = "\n".join(done.stderr.splitlines()[-20:])
+    return f"exit status {done.returncode}\n{last}" if done.returncode else ""
 
 
 # What mkdocs calls
 
-_serving = False
+_asked = {"command": "build"}
 
 
 def on_startup(*, command: str, dirty: bool) -> None:  # noqa: ARG001 - mkdocs gives it by name
-    global _serving  # noqa: PLW0603 - hooks are functions
-    _serving = command == "serve"
+    _asked["command"] = command
 
 
 def on_files(files: Any, config: Any) -> None:  # noqa: ANN401, ARG001
     """Run the pages before the first of them is rendered."""
-    if not _serving:
+    if _asked["command"] != "serve":
         run_missing([Path(file.abs_src_path) for file in files.documentation_pages()])
 
 
@@ -170,15 +197,14 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
     """Put what came out behind each block, and the views beside the page."""
     source = Path(page.file.abs_src_path)
     outputs = known(source) if blocks(markdown) else None
-    if not outputs:
+    if outputs is None:  # nothing to run, or not run while somebody writes
         return markdown
-    folder = Path(config["site_dir"]) / page.file.dest_uri
-    views = folder.parent / "views"
-    for output in outputs:
-        if output.view:
-            views.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(place_of(source) / output.view, views / output.view)
-    return with_outputs(markdown, outputs, "views")
+    written = Path(config["site_dir"]) / page.file.dest_uri
+    views = written.parent / "views" / written.stem
+    for output in (output for output in outputs if output.view):
+        views.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place_of(source) / output.view, views / output.view)
+    return with_outputs(markdown, outputs, f"views/{written.stem}")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +52,7 @@ def test_the_examples_of_a_page_run_one_after_the_other(page: Path, tmp_path, mo
     outputs = executed.run(page)  # kept: the site is built of them
     assert len(outputs) == len(_blocks(page))
     assert executed.known(page) == outputs
+    assert not [one.text for one in outputs if " at 0x" in one.text]
     assert all((executed.place_of(page) / one.view).stat().st_size > 1_000 for one in outputs if one.view)
 
 
@@ -70,6 +72,44 @@ def test_what_a_page_prints_and_shows_stands_behind_its_blocks(tmp_path: Path, m
     assert executed.known(page, tmp_path / "kept") is None
     executed.run(page, tmp_path / "kept")
     assert not before.exists()
+
+
+def test_the_site_holds_the_views_of_a_page(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(executed, "ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text(PAGE, encoding="utf-8")
+    place = executed.place_of(page)
+    place.mkdir(parents=True)
+    (place / "1.html").write_text("a view")
+    (place / "outputs.json").write_text('[{"text": "some ```` fences"}, {"view": "1.html"}]')
+    file = SimpleNamespace(abs_src_path=str(page), dest_uri="guide/page/index.html")
+    asked = {
+        "page": SimpleNamespace(file=file),
+        "config": {"site_dir": str(tmp_path / "site")},
+        "files": None,
+    }
+    try:
+        shown = executed.on_page_markdown(PAGE, **asked)
+    finally:
+        shutil.rmtree(place)
+    (address,) = re.findall(r'<iframe src="(\S+)"', shown)
+    assert (tmp_path / "site" / "guide" / "page" / address).read_text() == "a view"
+    assert '\n`````text title="Output"\nsome ```` fences\n`````\n' in shown
+    assert executed.on_page_markdown(PAGE, **asked) == PAGE  # nothing is kept any more
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("import os; os._exit(9)", "exit status 9"), ("1 / 0", r"line 2, in <module>(.|\n)*ZeroDivisionError")],
+    ids=["killed", "raises"],
+)
+def test_a_page_that_does_not_run_stops_the_build(tmp_path: Path, monkeypatch, code: str, said: str) -> None:
+    monkeypatch.setattr(executed, "ROOT", tmp_path)
+    monkeypatch.setattr(executed, "known", lambda page: None)
+    page = tmp_path / "page.md"
+    page.write_text(f"```python\n{code}\n```\n", encoding="utf-8")
+    with pytest.raises(RuntimeError, match=f"page.md does not run:(.|\n)*{said}"):
+        executed.run_missing([page])
 
 
 def test_a_page_that_fails_is_named_with_its_line(tmp_path: Path, monkeypatch) -> None:

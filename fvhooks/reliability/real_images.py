@@ -95,7 +95,8 @@ class RealImages:
         for name in dict.fromkeys(name for ids in missing for name in ids):
             key = tuple(place for place, ids in enumerate(missing) if name in ids)
             groups.setdefault(key, []).append(name)
-        total, silent = sum(map(len, groups.values())), not (groups and self._evidence.show_progress)
+        total = sum(map(len, groups.values()))
+        silent = not (groups and self._evidence.show_progress)
         with tqdm(total=total, desc="audit: real images", disable=silent) as bar:
             for key, names in groups.items():
                 some = [asked[place] for place in key]

@@ -78,14 +78,19 @@ def places_of(
 def thinned(
     places: Float[torch.Tensor, "group cell place channel"], most: int
 ) -> Float[torch.Tensor, "group cell _ channel"]:
-    """At most so many places a cell, evenly spaced among those there are.
+    """At most so many places a cell, the same ones drawn by chance whenever there are as many.
+
+    Places that are evenly spaced would all stand in a few columns of the grid.
 
     Args:
         places: of groups of real images.
         most: places a cell.
     """
     there = places.shape[2]
-    return places[:, :, torch.arange(min(there, most)) * there // min(there, most)]
+    if there <= most:
+        return places
+    drawn = torch.randperm(there, generator=torch.Generator().manual_seed(0))[:most]
+    return places[:, :, drawn.sort().values.to(places.device)]
 
 
 def even_places(

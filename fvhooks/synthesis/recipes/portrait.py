@@ -152,7 +152,7 @@ class Portrait:
                 node,
                 cells_of(hooked.layout(hooked.resolve(node)), self.cells),
                 cells_of(hooked.layout(hooked.resolve(node)), 1 if node == nodes[-1] else self.cells),
-                _squares(request, node),
+                _squares(request, node) if self.nearest else None,
             )
             for node in nodes
         ]
@@ -166,7 +166,7 @@ class Portrait:
             counted = channel_weights(request.hooked, images, unit, nodes, self.attributor)
             weights = {node: torch.from_numpy(found).to(values[node]) for node, found in counted.items()}
         factors, places = {}, {}
-        for layer in layers:
+        for layer in layers if self.nearest else ():
             found = values[layer.name]
             squares = found.square().mean((0, 2)) if layer.squares is None else layer.squares.to(found)
             factors[layer.name] = in_units(squares, weights[layer.name])
