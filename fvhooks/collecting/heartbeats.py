@@ -12,6 +12,7 @@ import numpy as np
 import zarr
 
 from fvhooks.store.schema import array_for
+from fvhooks.threads import wait_for
 
 _EVERY = 10.0  # seconds between two signs
 _RECENT = 60.0
@@ -49,14 +50,21 @@ class Heart:
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._live, name="fvhooks-heart", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         self._end.set()
-        self._thread.join()
+        wait_for(self._thread)
 
     def _live(self) -> None:
         while True:

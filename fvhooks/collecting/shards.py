@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -21,6 +20,7 @@ from fvhooks.store.passes import pass_state
 from fvhooks.store.plans import halves_of
 from fvhooks.store.schema import COLLECTING, open_root
 from fvhooks.store.sizes import stored_bytes
+from fvhooks.threads import thread_pool
 
 _ONE_MODEL = threading.Lock()  # hooks are not thread-safe: one thread of a process runs the model
 
@@ -64,9 +64,7 @@ def _collect(
     rows = work.one.rows(work.plan, shard)
     ballot = _ballot(work, shard, root) if summing else None
     kept, failed = Rows(work, rows, ballot), 0
-    with ThreadPoolExecutor(
-        work.threads or torch.get_num_threads(), thread_name_prefix="fvhooks-measure"
-    ) as pool:
+    with thread_pool(work.threads or torch.get_num_threads(), "fvhooks-measure") as pool:
         sums = ShardSums(work.one, work.plan, work.parts, shard, root, pool.map)
         with (
             _ONE_MODEL,

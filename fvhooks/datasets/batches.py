@@ -3,7 +3,7 @@
 import multiprocessing
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from fvhooks.datasets.inspection import describe
 from fvhooks.datasets.sources import Picture, Source
 from fvhooks.errors import ImageError, WorkerError
 from fvhooks.images import as_images
+from fvhooks.threads import thread_pool
 
 _AHEAD = 2  # batches that wait decoded while the model works
 _PATIENCE = 5.0  # seconds that a process that was told to end has for it
@@ -101,17 +102,14 @@ def _read_in_threads(
     rows: _Rows, chunks: Sequence[list[int]], threads: int, *, pin: bool
 ) -> Generator[Batch]:
     waiting: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="fvhooks-decode") as pool:
-        try:
-            for chunk in chunks:
-                pictures = [pool.submit(rows.__getitem__, index) for index in chunk]
-                waiting.append(pool.submit(_gather, pictures, rows.shape, pin))  # begun after its pictures
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
+    with thread_pool(threads, "fvhooks-decode") as pool:
+        for chunk in chunks:
+            pictures = [pool.submit(rows.__getitem__, index) for index in chunk]
+            waiting.append(pool.submit(_gather, pictures, rows.shape, pin))  # begun after its pictures
+            if len(waiting) > _AHEAD:
                 yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _gather(futures: list[Future[Picture | str]], shape: tuple[int, int, int], pin: bool) -> Batch:
@@ -136,14 +134,16 @@ def _read_in_processes(
         collate_fn=partial(_assemble, shape=rows.shape),
         prefetch_factor=_AHEAD,
     )
-    with ThreadPoolExecutor(1) as pool:  # begun in the main thread it would raise a death wherever that is
-        begun: Future[Any] = pool.submit(iter, loader)
-        try:
-            for _ in chunks:
-                batch = _next(begun.result())
-                yield replace(batch, images=_pinned(batch.images)) if pin else batch
-        finally:
-            _end(begun.result())  # also where an interrupt came before it had begun
+    begun: list[Any] = []
+    try:
+        with thread_pool(1, "fvhooks-loader") as pool:  # of the main thread, a death would be raised anywhere
+            pool.submit(lambda: begun.append(iter(loader))).result()
+        for _ in chunks:
+            batch = _next(begun[0])
+            yield replace(batch, images=_pinned(batch.images)) if pin else batch
+    finally:
+        for batches in begun:  # also where an interrupt came while they began
+            _end(batches)
 
 
 def _end(batches: _MultiProcessingDataLoaderIter) -> None:

@@ -7,13 +7,14 @@ rank by place. With 12,544 positions a step is 1/262,000 of the row's range.
 """
 
 import itertools
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+
+from fvhooks.threads import thread_pool
 
 _BLOCK = 1 << 15  # values at a time: keys, grid, targets and places together stay below 1 MB
 _WORTH_A_THREAD = 1 << 17  # values; to start one costs as much as to match some ten thousand
@@ -53,7 +54,7 @@ def matched_rows(
     if parts == 1:
         task.run(0, rows)
     else:  # NumPy lets go of the interpreter lock while it sorts
-        with ThreadPoolExecutor(parts, thread_name_prefix="fvhooks-sort") as pool:
+        with thread_pool(parts, "fvhooks-sort") as pool:
             for job in [pool.submit(task.run, first, last) for first, last in itertools.pairwise(bounds)]:
                 job.result()
     return pull, torch.from_numpy(losses).sum(1)

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from concurrent.futures import Future
 from multiprocessing.process import BaseProcess
@@ -141,6 +142,23 @@ def test_an_interrupt_while_processes_begin_or_end_leaves_none(monkeypatch, step
     with pytest.raises(KeyboardInterrupt) as caught:
         list(read(Numbered(), processes=2))
     assert caught.traceback  # which keeps all that it passed through alive
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_an_interrupt_while_a_thread_begins_leaves_none(monkeypatch, reader) -> None:
+    whole, interrupts = threading.Thread.start, [KeyboardInterrupt()]
+
+    def interrupted(thread):
+        whole(thread)
+        if interrupts and thread.name.startswith("fvhooks"):
+            raise interrupts.pop()
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        list(read(Numbered(), **reader))
+    assert caught.traceback
+    assert not [one for one in threading.enumerate() if one.name.startswith("fvhooks")]
     assert multiprocessing.active_children() == []
 
 

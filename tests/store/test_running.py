@@ -133,6 +133,22 @@ def test_another_collector_is_told_of(hooked, data, collect, tmp_path, caplog) -
     assert re.search(r"gave a sign of collecting into this store \d s ago", caplog.text)
 
 
+def test_an_interrupt_while_the_sign_of_life_begins_ends_it(
+    hooked, data, collect, tmp_path, monkeypatch
+) -> None:
+    whole = threading.Thread.start
+
+    def interrupted(thread):
+        whole(thread)
+        if thread.name == "fvhooks-heart":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        collect(hooked, data, tmp_path / "s.zarr", layers=["1"])
+    assert not [one for one in threading.enumerate() if one.name.startswith("fvhooks")]
+
+
 def test_the_users_thread_count_comes_back(hooked, data, collect, tmp_path) -> None:
     before = torch.get_num_threads()
     collect(hooked, data, tmp_path / "s.zarr", threads=before + 1)
