@@ -1,10 +1,16 @@
-"""The real images of the quality benchmark's tracks, and what their classes are called."""
+"""The real images of the quality benchmark's tracks, what their classes are called, and the networks."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
+from torch import nn
+from torchvision.transforms.v2 import CenterCrop
+from torchvision.transforms.v2.functional import pil_to_tensor
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -26,8 +32,23 @@ class Data:
 
 
 def load_data(networks: ModuleType, name: str) -> Data:
-    """The data set of a track, "cifar10" or "tiny_imagenet"."""
-    return {"cifar10": _cifar10, "tiny_imagenet": _tiny_imagenet}[name](networks)
+    """The data set of a track, "cifar10", "tiny_imagenet" or "imagenet"."""
+    return {"cifar10": _cifar10, "tiny_imagenet": _tiny_imagenet, "imagenet": _imagenet}[name](networks)
+
+
+def network_of(
+    networks: ModuleType, name: str, size: int | None, *, untrained: bool = False
+) -> tuple[nn.Module, Any, Any]:
+    """A network with its mean and standard deviation; behind `enlarge` where it wants larger images."""
+    model, mean, std = networks.load(name)
+    if untrained:
+        torch.manual_seed(0)
+        build: Any = networks.NETWORKS[name][0]
+        model = build().eval().requires_grad_(requires_grad=False)
+    if size is not None:
+        steps = OrderedDict(enlarge=nn.Upsample(size=(size, size), mode="bilinear"), network=model)
+        model = nn.Sequential(steps).eval()
+    return model, mean, std
 
 
 def _cifar10(networks: ModuleType) -> Data:
@@ -44,6 +65,16 @@ def _tiny_imagenet(networks: ModuleType) -> Data:
     imagenet = tuple(folders.class_to_idx[one] for one in ids)
     names = tuple(_name(first[place]) for place in imagenet)
     return Data(images, labels, images[:0], labels[:0], names, imagenet)
+
+
+def _imagenet(networks: ModuleType) -> Data:
+    """One to six images a class, the middle 224 pixels of each."""
+    files = [*networks.imagenet_sample().samples, *networks.imagenet_five()]
+    crop = CenterCrop(224)
+    images = torch.stack([crop(pil_to_tensor(Image.open(path).convert("RGB"))) for path, _ in files])
+    labels = torch.tensor([label for _, label in files])
+    names = tuple(_name(path) for path, _ in networks.imagenet_sample().samples)
+    return Data(images, labels, images[:0], labels[:0], names, tuple(range(len(names))))
 
 
 def _name(path: str) -> str:

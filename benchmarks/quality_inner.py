@@ -47,10 +47,11 @@ def report(results: dict[str, Any], kinds: dict[str, str], track: Track) -> str:
     return "\n\n".join([*parts, f"Pareto front of the columns that no trivial entry wins: {names}."]) + "\n"
 
 
-def sheet(entries: list[Entry], each: int = 2, side: int = 64) -> Image.Image:
+def sheet(entries: list[Entry], each: int = 2) -> Image.Image:
     """A row a unit: `each` real crops, reference crops and pictures of every recipe, side by side."""
     wanted = [entry for entry in entries if entry.kind in ("real", "shown", "recipe")]
     wanted += [entry for entry in entries if entry.name in ("vital@swapped", "vital@untrained")]
+    side = 64 if wanted[0].images.shape[-1] <= 64 else 112
     step, block, top = side + 2, each * (side + 2) + 6, 14
     page = Image.new("RGB", (block * len(wanted), top + step * len(wanted[0].images)), "white")
     draw = ImageDraw.Draw(page)

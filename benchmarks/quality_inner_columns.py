@@ -51,7 +51,7 @@ class Jury:
 
     @cached_property
     def hooked(self) -> fv.HookedModel:
-        return self.world.judge(self.judge.name)
+        return self.world.judge(self.judge)
 
     def see(self, images: torch.Tensor) -> np.ndarray:
         return features(self.hooked, self.judge.layer, images)

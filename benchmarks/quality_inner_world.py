@@ -7,10 +7,10 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import torch
+from quality_data import Data, load_data, network_of
 from quality_entries import REAL, Entry
 from quality_protocol import Judge
 from torch.utils.data import TensorDataset
@@ -30,7 +30,10 @@ CONTROLS = ("swapped", "untrained", "next")
 
 @dataclass(frozen=True)
 class Track:
-    """What is pictured, how often, and by whom it is judged; all from the protocol."""
+    """What is pictured, how often, and by whom it is judged; all from the protocol.
+
+    `data`: whose images. `size`: what the network has them enlarged to, None for as they are. `side`: theirs.
+    """
 
     network: str
     digest: str
@@ -48,6 +51,8 @@ class Track:
     held_out: int
     calibration: int
     judges: tuple[Judge, ...]
+    data: str = "cifar10"
+    size: int | None = None
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -83,26 +88,26 @@ class World:
         """For `quality_entries`, which asks it for the number of seeds."""
         return self.track
 
-    def attach(self, name: str, *, untrained: bool = False) -> fv.HookedModel:
-        model, mean, std = self.networks.load(name)
-        if untrained:
-            torch.manual_seed(0)
-            build: Any = self.networks.NETWORKS[name][0]
-            model = build().eval().requires_grad_(requires_grad=False)
+    @cached_property
+    def data(self) -> Data:
+        return load_data(self.networks, self.track.data)
+
+    def attach(self, name: str, size: int | None, *, untrained: bool = False) -> fv.HookedModel:
+        model, mean, std = network_of(self.networks, name, size, untrained=untrained)
         return fv.attach(model, mean=mean, std=std, input_shape=(3, self.track.side, self.track.side))
 
     @cached_property
     def hooked(self) -> fv.HookedModel:
-        return self.attach(self.track.network)
+        return self.attach(self.track.network, self.track.size)
 
-    def judge(self, name: str) -> fv.HookedModel:
-        found = self.attach(name)
-        check_judge(self.hooked, found, name=name)
+    def judge(self, judge: Judge) -> fv.HookedModel:
+        found = self.attach(judge.name, judge.size)
+        check_judge(self.hooked, found, name=judge.name)
         return found
 
     @cached_property
     def store(self) -> fv.Store:
-        data = TensorDataset(*self.networks.cifar10("train"))
+        data = TensorDataset(self.data.images, self.data.labels)
         where = self.folder / "stats.zarr"
         return fv.collect(self.hooked, data, where, layers=list(self.track.layers), show_progress=False)
 
@@ -124,7 +129,7 @@ class World:
         check_splits(table.id.values[table.split.values == "reference"], ids)
         images = self.store.images([str(name) for name in ids])
         if split == "report":
-            images = torch.cat([images, self.networks.cifar10("test")[0].float() / 255])
+            images = torch.cat([images, self.data.tests.float() / 255])
         return images
 
     def peaks(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +203,9 @@ def _controlled(world: World, name: str) -> np.ndarray:
     if not name.startswith("vital@"):
         raise MissingInputError(f"Only 'vital' takes images of our choice for a unit, not {name!r}.")
     untrained = name.endswith("@untrained")
-    hooked = world.attach(world.track.network, untrained=True) if untrained else world.hooked
+    hooked = (
+        world.attach(world.track.network, world.track.size, untrained=True) if untrained else world.hooked
+    )
     given = world.references if untrained else world.references.roll(-1, 0)
     pictures = []
     for unit, images in zip(world.units, given[:, : Vital().references], strict=True):

@@ -1,19 +1,16 @@
 """The pictured network of a track, its doubles for controls, its store, and real images apart from it."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from quality_data import Data, load_data
+from quality_data import Data, load_data, network_of
 from quality_protocol import Draw, Judge, Protocol, Track
-from torch import nn
 from torch.utils.data import TensorDataset
 from trained import load_networks
 
@@ -55,14 +52,7 @@ class World:
 
     def attach(self, name: str, size: int | None, control: str = "") -> fv.HookedModel:
         """A network that takes the images of the data set; behind `enlarge` where it wants larger ones."""
-        model, mean, std = self.networks.load(name)
-        if control == "untrained":
-            torch.manual_seed(0)
-            build: Any = self.networks.NETWORKS[name][0]
-            model = build().eval().requires_grad_(requires_grad=False)
-        if size is not None:
-            steps = OrderedDict(enlarge=nn.Upsample(size=(size, size), mode="bilinear"), network=model)
-            model = nn.Sequential(steps).eval()
+        model, mean, std = network_of(self.networks, name, size, untrained=control == "untrained")
         if control == "permuted":
             permute_outputs(model, self.track.output)
         return fv.attach(model, mean=mean, std=std, input_shape=tuple(self.data.images.shape[1:]))

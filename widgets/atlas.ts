@@ -7,7 +7,7 @@ import { Coarse } from "./parts/atlas/coarse";
 import { type Shared, type Spot, asSpot, hashOf, saidOf, sharedOf } from "./parts/atlas/spot";
 import { type Place, TileStore } from "./parts/atlas/tiles";
 import { MapView } from "./parts/atlas/view";
-import { StaticModel } from "./parts/static";
+import { mountStatic } from "./parts/static";
 
 interface State {
   selected: string[];
@@ -171,17 +171,12 @@ function render({ model, el }: RenderProps<State>): () => void {
   return () => view.destroy();
 }
 
-/** Start on a page that was written without a kernel: the state stands in the page. */
+/** A page without a kernel takes what is chosen from its address. */
 function mount(): void {
-  const state = document.querySelector("script.fvh-state:not([data-used])");
-  const el = document.querySelector<HTMLElement>(".fvh-mount");
-  if (state === null || el === null) return;
-  state.setAttribute("data-used", "");
-  const root = html("div", {});
-  (el.closest(".fvhooks") ?? el).replaceWith(root);
-  const model = new StaticModel<State>(state.textContent ?? "");
-  follow(model, window.location.hash);
-  new AtlasView(model as unknown as Model, root, !("fvhWithin" in document.documentElement.dataset) && window.location.protocol !== "about:");
+  mountStatic<State>((model, root) => {
+    follow(model, window.location.hash);
+    new AtlasView(model as unknown as Model, root, !("fvhWithin" in document.documentElement.dataset) && window.location.protocol !== "about:");
+  });
 }
 
 export default { render, mount };

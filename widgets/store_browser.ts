@@ -12,7 +12,7 @@ import { act, searchBox } from "./parts/controls";
 import { html, uniqueId } from "./parts/dom";
 import { Selection } from "./parts/graph/selection";
 import { roving } from "./parts/roving";
-import { StaticModel } from "./parts/static";
+import { mountStatic } from "./parts/static";
 
 type Model = AnyModel<BrowserState>;
 
@@ -286,15 +286,8 @@ function render({ model, el }: RenderProps<BrowserState>): () => void {
   return () => view.destroy();
 }
 
-/** Start on a page that was written without a kernel: the state stands in the page. */
 function mount(): void {
-  const state = document.querySelector("script.fvh-state:not([data-used])");
-  const el = document.querySelector<HTMLElement>(".fvh-mount");
-  if (state === null || el === null) return;
-  state.setAttribute("data-used", "");
-  const root = html("div", {});
-  (el.closest(".fvhooks") ?? el).replaceWith(root);
-  new BrowserView(new StaticModel<BrowserState>(state.textContent ?? "") as unknown as Model, root);
+  mountStatic<BrowserState>((model, root) => new BrowserView(model as unknown as Model, root));
 }
 
 export default { render, mount };

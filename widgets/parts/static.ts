@@ -1,3 +1,5 @@
+import { html } from "./dom";
+
 type Listener = (...args: unknown[]) => void;
 
 /** What stands in for a notebook's model on a page without a kernel: it holds the state and tells of changes. */
@@ -40,4 +42,15 @@ export class StaticModel<T extends { blobs: DataView }> {
   send(): void {
     // nor one that answers
   }
+}
+
+/** Start on a page that was written without a kernel: the state stands in the page, and `show` a view of it. */
+export function mountStatic<T extends { blobs: DataView }>(show: (model: StaticModel<T>, root: HTMLElement) => void): void {
+  const state = document.querySelector("script.fvh-state:not([data-used])");
+  const el = document.querySelector<HTMLElement>(".fvh-mount");
+  if (state === null || el === null) return;
+  state.setAttribute("data-used", "");
+  const root = html("div", {});
+  (el.closest(".fvhooks") ?? el).replaceWith(root);
+  show(new StaticModel<T>(state.textContent ?? ""), root);
 }
