@@ -1,14 +1,11 @@
-"""The real images of the quality benchmark's tracks, what their classes are called, and the networks."""
+"""The real images of the quality benchmark's tracks, and what their classes are called."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
 from torchvision.transforms.v2 import CenterCrop
 from torchvision.transforms.v2.functional import pil_to_tensor
 
@@ -34,21 +31,6 @@ class Data:
 def load_data(networks: ModuleType, name: str) -> Data:
     """The data set of a track, "cifar10", "tiny_imagenet" or "imagenet"."""
     return {"cifar10": _cifar10, "tiny_imagenet": _tiny_imagenet, "imagenet": _imagenet}[name](networks)
-
-
-def network_of(
-    networks: ModuleType, name: str, size: int | None, *, untrained: bool = False
-) -> tuple[nn.Module, Any, Any]:
-    """A network with its mean and standard deviation; behind `enlarge` where it wants larger images."""
-    model, mean, std = networks.load(name)
-    if untrained:
-        torch.manual_seed(0)
-        build: Any = networks.NETWORKS[name][0]
-        model = build().eval().requires_grad_(requires_grad=False)
-    if size is not None:
-        steps = OrderedDict(enlarge=nn.Upsample(size=(size, size), mode="bilinear"), network=model)
-        model = nn.Sequential(steps).eval()
-    return model, mean, std
 
 
 def _cifar10(networks: ModuleType) -> Data:

@@ -10,11 +10,11 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from quality_data import Data, load_data, network_of
+from quality_data import Data, load_data
 from quality_entries import REAL, Entry
 from quality_protocol import Judge
 from torch.utils.data import TensorDataset
-from trained import load_networks
+from trained import load_networks, network_of
 
 import fvhooks as fv
 from fvhooks.errors import MissingInputError

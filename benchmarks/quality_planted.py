@@ -25,8 +25,7 @@ from fvhooks.metrics import pattern_correlation
 from fvhooks.metrics.groups import group_interval
 
 SIDE, PATCH, SEEDS, IMAGES = 32, 9, 10, 120
-RECIPES = ["vital", "fourier", "maco", "deep_inversion", "portrait", "prototype"]
-RECIPES += ["accentuate", "minds_eye", "vital_faithful"]
+RECIPES = ["vital", "fourier", "maco", "deep_inversion", "portrait", "prototype", "accentuate", "minds_eye"]
 NAMES = ("stripes", "ring", "cross", "checkers", "corner", "spot")
 
 

@@ -9,10 +9,10 @@ from types import ModuleType
 import numpy as np
 import torch
 import xarray as xr
-from quality_data import Data, load_data, network_of
+from quality_data import Data, load_data
 from quality_protocol import Draw, Judge, Protocol, Track
 from torch.utils.data import TensorDataset
-from trained import load_networks
+from trained import load_networks, network_of
 
 import fvhooks as fv
 from fvhooks.errors import MissingInputError

@@ -3,8 +3,13 @@
 import importlib.util
 import os
 import sys
+from collections import OrderedDict
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
 
 
 def load_networks() -> ModuleType:
@@ -19,3 +24,18 @@ def load_networks() -> ModuleType:
     sys.modules[spec.name] = module  # pickled classes look their module up by name
     spec.loader.exec_module(module)
     return module
+
+
+def network_of(
+    networks: ModuleType, name: str, size: int | None, *, untrained: bool = False
+) -> tuple[nn.Module, Any, Any]:
+    """A network with its mean and standard deviation; behind `enlarge` where it wants larger images."""
+    model, mean, std = networks.load(name)
+    if untrained:
+        torch.manual_seed(0)
+        build: Any = networks.NETWORKS[name][0]
+        model = build().eval().requires_grad_(requires_grad=False)
+    if size is not None:
+        steps = OrderedDict(enlarge=nn.Upsample(size=(size, size), mode="bilinear"), network=model)
+        model = nn.Sequential(steps).eval()
+    return model, mean, std

@@ -22,8 +22,8 @@ def thread_pool(size: int, name: str) -> Iterator[ThreadPoolExecutor]:
         size: how many threads.
         name: what their names begin with.
     """
-    prefix = f"{name}-{next(_NUMBERS)}_"
-    pool = ThreadPoolExecutor(size, thread_name_prefix=prefix.removesuffix("_"))
+    own = f"{name}-{next(_NUMBERS)}"
+    pool = ThreadPoolExecutor(size, thread_name_prefix=own)
     try:
         yield pool
     finally:
@@ -32,16 +32,15 @@ def thread_pool(size: int, name: str) -> Iterator[ThreadPoolExecutor]:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # an interrupt may have come before it told them
             for thread in threading.enumerate():
-                if thread.name.startswith(prefix):
+                if thread.name.startswith(f"{own}_"):  # the executor puts a number behind
                     wait_for(thread)
 
 
 def wait_for(thread: threading.Thread) -> None:
-    """Until a thread that was told to end has ended, also one whose start was interrupted."""
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        try:
-            thread.join()
-            break
-        except RuntimeError:  # not begun yet
-            time.sleep(0.001)
+    """Until a thread that was told to end has ended, also one whose start or end was interrupted.
+
+    Not by `join`: where that is interrupted, Python before 3.13 takes a thread that runs for an ended one.
+    """
+    begins = time.monotonic() + _PATIENCE
+    while thread in threading.enumerate() and (thread.ident is not None or time.monotonic() < begins):
+        time.sleep(0.001)

@@ -63,8 +63,11 @@ class Heart:
         self._stop()
 
     def _stop(self) -> None:
-        self._end.set()
-        wait_for(self._thread)
+        try:
+            self._end.set()
+        finally:
+            self._end.set()  # an interrupt may have come before it was told
+            wait_for(self._thread)
 
     def _live(self) -> None:
         while True:

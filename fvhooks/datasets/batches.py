@@ -134,15 +134,16 @@ def _read_in_processes(
         collate_fn=partial(_assemble, shape=rows.shape),
         prefetch_factor=_AHEAD,
     )
-    begun: list[Any] = []
+    begun: list[Any] = []  # one at most, and here even where an interrupt takes the future's answer away
     try:
-        with thread_pool(1, "fvhooks-loader") as pool:  # of the main thread, a death would be raised anywhere
+        # Begun in the main thread, the death of a process would interrupt whatever that is doing.
+        with thread_pool(1, "fvhooks-loader") as pool:
             pool.submit(lambda: begun.append(iter(loader))).result()
         for _ in chunks:
             batch = _next(begun[0])
             yield replace(batch, images=_pinned(batch.images)) if pin else batch
     finally:
-        for batches in begun:  # also where an interrupt came while they began
+        for batches in begun:
             _end(batches)
 
 

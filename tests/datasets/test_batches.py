@@ -149,6 +149,11 @@ def test_an_interrupt_while_processes_begin_or_end_leaves_none(monkeypatch, step
 def test_an_interrupt_while_a_thread_begins_leaves_none(monkeypatch, reader) -> None:
     whole, interrupts = threading.Thread.start, [KeyboardInterrupt()]
 
+    class Slow(Numbered):
+        def __getitem__(self, index):
+            time.sleep(0.05)
+            return super().__getitem__(index)
+
     def interrupted(thread):
         whole(thread)
         if interrupts and thread.name.startswith("fvhooks"):
@@ -156,7 +161,7 @@ def test_an_interrupt_while_a_thread_begins_leaves_none(monkeypatch, reader) -> 
 
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
-        list(read(Numbered(), **reader))
+        list(read(Slow(), **reader))
     assert caught.traceback
     assert not [one for one in threading.enumerate() if one.name.startswith("fvhooks")]
     assert multiprocessing.active_children() == []

@@ -48,6 +48,24 @@ def test_version_1_is_frozen_and_no_network_judges_itself() -> None:
     assert families == {"convolutional", "transformer"}
 
 
+INNER_DIGESTS = {
+    "cifar10_resnet20": "a95c3a450b1b",
+    "cifar10_resnet56": "8e7fc726bd5f",
+    "tinyimagenet_mcunet": "305ff23a7224",
+    "imagenet_squeezenet1_1": "9d0a19bb25ef",
+    "cifar10_vit": "f287df77764c",
+}
+
+
+def test_the_protocol_of_inner_units_is_frozen_too() -> None:
+    tracks = import_module("quality_inner_world").load_tracks()
+    assert {name: track.digest for name, track in tracks.items()} == INNER_DIGESTS
+    for track in tracks.values():
+        assert track.layer in track.layers
+        assert {judge.family for judge in track.judges} >= {"convolutional"}
+        assert track.network not in [judge.name for judge in track.judges]
+
+
 def test_who_does_as_well_as_the_best_recipe_is_named_and_nobody_else() -> None:
     table = import_module("quality_table")
     say = str
