@@ -9,6 +9,8 @@ from torch.overrides import TorchFunctionMode
 
 _IN_PLACE = frozenset({torch.relu_, torch.Tensor.relu_, F.relu_})
 _RELUS = _IN_PLACE | {torch.relu, torch.Tensor.relu, F.relu}
+_CAPPED = frozenset({F.relu6, F.hardtanh, F.hardtanh_})
+"""`nn.ReLU6` runs `hardtanh` from 0 to 6."""
 
 
 class Guided(torch.autograd.Function):
@@ -57,11 +59,12 @@ class Rectifiers(TorchFunctionMode):
 
     Args:
         rectifier: an autograd function that takes what a ReLU takes.
+        capped: whether a ReLU with an upper bound, such as ReLU6, is one too.
     """
 
-    def __init__(self, rectifier: type[torch.autograd.Function]) -> None:
+    def __init__(self, rectifier: type[torch.autograd.Function], *, capped: bool = False) -> None:
         super().__init__()
-        self.rectifier = rectifier
+        self.rectifier, self.capped = rectifier, capped
         self.met = 0
 
     def __torch_function__(
@@ -73,10 +76,26 @@ class Rectifiers(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401
         """Run one operation, a ReLU with another way back."""
         given = kwargs or {}
-        if func not in _RELUS:
+        low, high, overwrites = self._bounds(func, args, given)
+        if low != 0:
             return func(*args, **given)
         self.met += 1
         x = args[0] if args else given["input"]
         fired = self.rectifier.apply(x)
-        overwrites = func in _IN_PLACE or given.get("inplace", any(args[1:2]))
+        if high is not None:
+            fired = fired.clamp(max=high)
         return x.copy_(fired) if overwrites else fired  # whoever reads the input later sees it changed
+
+    def _bounds(
+        self, func: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]
+    ) -> tuple[float | None, float | None, bool]:
+        """Between what an operation holds its input, None for nothing, and whether it overwrites that."""
+        if func in _RELUS:
+            return 0, None, func in _IN_PLACE or given.get("inplace", any(args[1:2]))
+        if not self.capped or func not in _CAPPED:
+            return None, None, False
+        if func is F.relu6:
+            return 0, 6, given.get("inplace", any(args[1:2]))
+        named = dict(zip(("min_val", "max_val", "inplace"), args[1:], strict=False)) | given
+        overwrites = func is F.hardtanh_ or bool(named.get("inplace"))
+        return named.get("min_val", -1.0), named.get("max_val", 1.0), overwrites

@@ -81,7 +81,7 @@ class Pulling:
         self, shown: Float[torch.Tensor, "picture rgb y x"]
     ) -> Float[torch.Tensor, "picture rgb y x"]:
         """All pictures again, not only those that are blocked: a batch of another size rounds otherwise."""
-        with Rectifiers(Redirected):
+        with Rectifiers(Redirected, capped=True):
             return self._gradients(shown, self._hooked.read_normalized)[1]
 
     def _gradients(

@@ -114,11 +114,12 @@ def test_a_blocked_gradient_is_explained_and_the_layer_before_is_offered() -> No
     assert offered.data.loss[0, 0, -1] < offered.data.loss[0, 0, 0]
 
 
-@pytest.fixture
-def silent() -> fv.HookedModel:
+@pytest.fixture(params=[nn.ReLU, nn.ReLU6])
+def silent(request: pytest.FixtureRequest) -> fv.HookedModel:
     """Channel 4 is silent for grey noise, but not for every picture."""
     torch.manual_seed(2)
-    net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(inplace=True), nn.Conv2d(6, 6, 3), nn.ReLU())
+    relu = request.param
+    net = nn.Sequential(nn.Conv2d(3, 6, 3), relu(inplace=True), nn.Conv2d(6, 6, 3), relu())
     with torch.no_grad():
         net[2].bias[0], net[2].bias[4] = 1.0, -0.4
     return fv.attach(net, input_shape=(3, 12, 12), mean=[0.5] * 3, std=[0.25] * 3)
