@@ -70,6 +70,7 @@ def test_a_lasso_selects_exactly_what_lies_inside(opened: Any, make_atlas: Make,
     page.wait_for_timeout(150)
     assert selected(page) == 12
     page.get_by_text("Table of the selection").click()
+    page.locator(".fvh-selection tbody th").first.wait_for()  # filled when it opens, an event later
     names = page.locator(".fvh-selection tbody th").all_inner_texts()
     assert names == [f"item{20 * row + col:04d}" for row in (3, 4, 5) for col in (3, 4, 5, 6)]
     with page.expect_download() as waiting:
