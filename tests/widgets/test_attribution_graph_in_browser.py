@@ -251,6 +251,7 @@ def test_the_table_holds_what_is_shown(opened: Any) -> None:
     slide(page, "Score", 0.5)
     page.get_by_text("Table of units").click()
     rows = page.locator(".fvh-twin tbody tr")
+    rows.first.wait_for()  # made when it opens, an event later
     assert rows.locator("th").all_inner_texts() == ["c:5", "b:4", "a:2"]
     assert "b:4 (−0.5)" in rows.first.inner_text()
 
