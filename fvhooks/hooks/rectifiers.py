@@ -9,8 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 _IN_PLACE = frozenset({torch.relu_, torch.Tensor.relu_, F.relu_})
 _RELUS = _IN_PLACE | {torch.relu, torch.Tensor.relu, F.relu}
-_CAPPED = frozenset({F.relu6, F.hardtanh, F.hardtanh_})
-"""`nn.ReLU6` runs `hardtanh` from 0 to 6."""
+_CAPPED = frozenset({F.relu6, F.hardtanh, F.hardtanh_})  # `nn.ReLU6` runs `hardtanh` from 0 to 6
 
 
 class Guided(torch.autograd.Function):
@@ -77,7 +76,7 @@ class Rectifiers(TorchFunctionMode):
         """Run one operation, a ReLU with another way back."""
         given = kwargs or {}
         low, high, overwrites = self._bounds(func, args, given)
-        if low != 0:
+        if low != 0:  # no rectifier
             return func(*args, **given)
         self.met += 1
         x = args[0] if args else given["input"]
