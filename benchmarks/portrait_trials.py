@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from portrait_variants import Averaged, DeepFirst, Late, Pixels, Tagged
 from quality_columns import Jury, Own
 from quality_entries import Entry
 from quality_protocol import load_protocol
@@ -40,6 +41,17 @@ TRIALS: dict[str, Any] = {
     "default, chosen from 150 references": Portrait(references=150),
     "default, rate 0.2": Portrait(rate=0.2),
     "default, 120 steps": Portrait(steps=120),
+    "default, values sorted image by image": Averaged(),
+    "default, tags instead of cells": Tagged(),
+    "default, deep layers first": DeepFirst(),
+    "default, covariances in late layers": Late(),
+    "default, sliced distances in late layers": Late(sliced=True),
+    "default, raw pixels": Pixels(),
+    "default, blurred pixels": Pixels(blur=4),
+    "blurred pixels, one cell": Pixels(blur=4, cells=1),
+    "blurred pixels, one cell, all 50 references, no nearest places": Pixels(
+        blur=4, cells=1, neighbours=50, nearest=0, steps=400, jitter=0.125
+    ),
 }
 
 

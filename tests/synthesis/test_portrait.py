@@ -1,5 +1,7 @@
 """Portraits: neighbours, cells, patches, and the recipe that matches them."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -180,6 +182,16 @@ class TestRecipe:
         recipe = Portrait(**changed)
         assert len(recipe.plan(_request(hooked, store)).terms) == terms
         assert np.isfinite(made(hooked, fv.Unit.logit(1), store, recipe=recipe, steps=4).images.values).all()
+
+    def test_a_unit_with_fewer_references_than_neighbours_is_told(
+        self, hooked: fv.HookedModel, store: fv.Store, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        known = np.sum((store.images_table.split == "reference") & (store.images_table.label == 1)).item()
+        for more, said in ((0, []), (1, [f"logits:1 has {known} reference image(s) in the store, fewer"])):
+            caplog.clear()
+            with caplog.at_level(logging.WARNING, "fvhooks"):
+                Portrait(neighbours=known + more).plan(_request(hooked, store))
+            assert [message.partition(" than")[0] for message in caplog.messages] == said
 
     def test_the_deepest_layer_is_sorted_as_a_whole(self, hooked: fv.HookedModel, store: fv.Store) -> None:
         terms = [term for _, term in Portrait().plan(_request(hooked, store)).terms]

@@ -1,5 +1,6 @@
 """Portraits: pictures that are like a few real images that are alike, and laid out as these are."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,7 @@ from fvhooks.units import LOGITS
 
 MOST_PLACES = 256
 """Of the references in a cell: a large layer has thousands, most of them alike."""
+_log = logging.getLogger("fvhooks")
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class Portrait:
 
     Args:
         nodes: layers to match; default: all of the store up to the unit's own.
-        neighbours: images that a picture is matched with.
+        neighbours: images that a picture is matched with. A unit with fewer gets a picture that draws them
+            again, of one image nearly a copy; a warning of the logger `fvhooks` says so.
         cells: along each side of a layer's grid; 1: layout counts for nothing. Values of the deepest layer
             are sorted as a whole, since cells would make its class stronger there than real images do.
         nearest: weight of a layer's nearest places beside that of its sorted values; 0 leaves them out.
@@ -188,7 +191,16 @@ class Portrait:
         if isinstance(unit, ImageSet):
             return sized_images(unit.images, request.size)
         refuse_position("portrait", unit)
-        return reference_images(request.hooked, request.need_store("portrait"), unit, self.references)
+        found = reference_images(request.hooked, request.need_store("portrait"), unit, self.references)
+        if len(found) < self.neighbours:
+            _log.warning(
+                "%s has %d reference image(s) in the store, fewer than the %d that a portrait is made of: it "
+                "draws them again. Collect more images of it, or read the picture beside them.",
+                unit.id,
+                len(found),
+                self.neighbours,
+            )
+        return found
 
 
 def _squares(request: Request, node: str) -> Float[torch.Tensor, " channel"] | None:
