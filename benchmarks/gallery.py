@@ -31,7 +31,7 @@ from fvhooks.synthesis.references.crops import reference_crops
 
 CIFAR = {1: "automobile", 2: "bird", 7: "horse", 8: "ship"}
 IMAGENET = {1: "goldfish", 301: "ladybug", 340: "zebra", 954: "banana"}
-FROM_REAL = {32: ("accentuate",), 224: ("accentuate", "minds_eye")}
+FROM_REAL = {32: ("accentuate",), 224: ("accentuate", "minds_eye", "portrait")}
 """By the side of pictures: real images with some changes, which are not ours to hand on."""
 GAP, TEXT, REAL_ROWS = 6, 16, 2
 

@@ -4,8 +4,8 @@
 
 Eight inner units of a SqueezeNet, two pictures each, beside real crops. To what `portrait` matches is added,
 in the deeper half of its layers, the covariance of channels, or the sliced Wasserstein distance of places
-along random mixtures of channels; with nearest places, which keep channels together in another way, and
-without. Prints a row a trial; what is scored here decides nothing.
+along random mixtures of channels, the latter also without nearest places, which keep channels together
+in another way. Prints a row a trial; what is scored here decides nothing.
 """
 
 import argparse

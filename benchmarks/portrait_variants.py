@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from fvhooks.synthesis.cells import by_cell, in_cells
 from fvhooks.synthesis.engine import Plan, Schedule
 from fvhooks.synthesis.objectives import Objective, Seen
 from fvhooks.synthesis.objectives.nearest_matching import in_units
@@ -30,7 +31,7 @@ DIRECTIONS = 64
 
 @dataclass(frozen=True)
 class Given:
-    """A layer for one unit's references, which of them are a group, and what makes its channels alike."""
+    """What one layer gives for a unit's references, their groups, and the factor of each channel."""
 
     values: torch.Tensor
     groups: np.ndarray
@@ -130,7 +131,7 @@ class Tagged(Variant):
 
 @dataclass(frozen=True)
 class Averaged(Variant):
-    """Each image of a group is sorted alone, and sorted values are averaged, as `vital` does."""
+    """Each image of a group is sorted alone, and sorted values are averaged, as `vital` does; of outputs."""
 
     def terms(
         self,
@@ -141,15 +142,10 @@ class Averaged(Variant):
         """Averages instead of values that were sorted together."""
         shown = []
         for layer, (name, units) in zip(self._layers(request), given.items(), strict=True):
-            cells = torch.from_numpy(layer.sorted_in)
-            means = [_sorted_alone(one.values[:, :, cells].flatten(1, 2), one.groups) for one in units]
+            means = [_sorted_alone(in_cells(one.values, layer.sorted_in), one.groups) for one in units]
             profiles = torch.cat(means)
             matching = SortMatching(name, profiles, torch.ones(profiles.shape[:2]))
-
-            def by_cell(seen: Seen, name: str = name, cells: torch.Tensor = cells) -> Seen:
-                return instead(seen, name, seen.activations[name][:, :, cells].flatten(1, 2))
-
-            shown.append((1.0, Through(matching, by_cell)))
+            shown.append((1.0, by_cell(matching, layer.sorted_in)))
         return shown + planned[len(shown) :]
 
 
@@ -165,7 +161,7 @@ class DeepFirst(Variant):
     ) -> list[tuple[float, Objective]]:
         """The planned terms, most of which count nothing at the start."""
         steps, deepest = request.steps_or(self.steps), len(given) - 1
-        begins = [steps * (deepest - place) / (2 * deepest) for place in range(len(given))]
+        begins = [steps * (deepest - place) / (2 * max(deepest, 1)) for place in range(len(given))]
         return [
             (weight, Waiting(term, begins[place % len(given)], steps))
             for place, (weight, term) in enumerate(planned)
@@ -211,7 +207,10 @@ class BlurredPixels(NormalizedPixels):
 
 @dataclass(frozen=True)
 class Waiting(Objective):
-    """An objective that counts from some step of a run of `steps` on."""
+    """An objective that counts from some step of a run of `steps` on.
+
+    It counts its calls: right where one batch after the other takes all steps, and no unit has to be woken.
+    """
 
     objective: Objective
     begins: float

@@ -183,11 +183,11 @@ class TestRecipe:
         assert len(recipe.plan(_request(hooked, store)).terms) == terms
         assert np.isfinite(made(hooked, fv.Unit.logit(1), store, recipe=recipe, steps=4).images.values).all()
 
-    def test_a_unit_with_fewer_references_than_neighbours_is_told(
+    def test_a_unit_with_fewer_references_than_neighbours_is_warned_of(
         self, hooked: fv.HookedModel, store: fv.Store, caplog: pytest.LogCaptureFixture
     ) -> None:
         known = np.sum((store.images_table.split == "reference") & (store.images_table.label == 1)).item()
-        for more, said in ((0, []), (1, [f"logits:1 has {known} reference image(s) in the store, fewer"])):
+        for more, said in ((0, []), (1, [f"logits:1 has {known} reference image(s) to choose from, fewer"])):
             caplog.clear()
             with caplog.at_level(logging.WARNING, "fvhooks"):
                 Portrait(neighbours=known + more).plan(_request(hooked, store))

@@ -194,8 +194,8 @@ class Portrait:
         found = reference_images(request.hooked, request.need_store("portrait"), unit, self.references)
         if len(found) < self.neighbours:
             _log.warning(
-                "%s has %d reference image(s) in the store, fewer than the %d that a portrait is made of: it "
-                "draws them again. Collect more images of it, or read the picture beside them.",
+                "%s has %d reference image(s) to choose from, fewer than the %d that a portrait follows: its "
+                "pictures repeat them. Collect more images of it, or read its pictures beside them.",
                 unit.id,
                 len(found),
                 self.neighbours,
