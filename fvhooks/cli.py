@@ -60,7 +60,7 @@ class _Terminated(KeyboardInterrupt):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what goes wrong on purpose is one line on stderr and the exit code 1.
 
-    Example:
+    Examples:
         >>> main([])  # doctest: +ELLIPSIS
         usage: fvhooks ...
         2

@@ -9,7 +9,7 @@ from fvhooks.errors import MissingDependencyError
 def require(module: str, *, feature: str, extra: str) -> ModuleType:
     """Import an optional library, or say what it is for and how to get it.
 
-    Example:
+    Examples:
         >>> require("json", feature="reading notebooks", extra="jupyter").dumps([1])
         '[1]'
 

@@ -85,7 +85,7 @@ class MissingDependencyError(FVHooksError, ImportError):
 def did_you_mean(name: str, known: Iterable[str], count: int = 3) -> str:
     """A sentence that names the nearest known names, or an empty string.
 
-    Example:
+    Examples:
         >>> did_you_mean("layer5", ["layer4", "layer3", "fc"])
         " Did you mean 'layer4', 'layer3'?"
     """

@@ -70,7 +70,7 @@ def explain(  # noqa: PLR0913 - the public verb; all but five are keyword-only
 ) -> Explanation:
     """Captum says where a decision came from; this adds what the units that carried it look for.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv  # doctest: +SKIP
         >>> fv.explain(hooked, LayerIntegratedGradients, photo, None, store, layer="layer4")  # doctest: +SKIP
         Explanation(image: 1, rgb: 3, y: 224, x: 224, rank: 4, ...)

@@ -37,7 +37,7 @@ def as_images(
 ) -> Float[torch.Tensor, "image rgb y x"]:
     """Images as float32 in [0, 1] and four axes, or an error that says what is wrong with them.
 
-    Example:
+    Examples:
         >>> as_images(np.zeros((3, 8, 8), np.uint8)).shape
         torch.Size([1, 3, 8, 8])
 
@@ -79,7 +79,7 @@ def as_images(
 def as_bytes(pictures: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
     """Pictures in [0, 1] as `uint8`, as they are shown and kept; values outside are clipped, NaN is black.
 
-    Example:
+    Examples:
         >>> as_bytes(np.array([0.0, 0.5, 1.2, np.nan])).tolist()
         [0, 128, 255, 0]
     """

@@ -17,7 +17,7 @@ class Registry(Mapping[str, T], Generic[T]):
     The files are imported at the first look-up, then the entry points of the group of the folder's name,
     so that another package can add its own.
 
-    Example:
+    Examples:
         >>> from fvhooks.statistics import STATISTICS
         >>> "moments" in STATISTICS
         True

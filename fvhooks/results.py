@@ -113,7 +113,7 @@ class Result:
 def load(path: str | Path) -> Result:
     """Read a result that `save` wrote.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> fv.load("nowhere.zarr")
         Traceback (most recent call last):

@@ -49,7 +49,7 @@ def cards(
 ) -> UnitCards:
     """Put what is known of each unit on a card: pictures, top real images, natural activations and the audit.
 
-    Example:
+    Examples:
         >>> from fvhooks.synthesis.visualizations import as_visualizations
         >>> vis = as_visualizations([Unit("layer4", 7)], np.zeros((1, 2, 3, 8, 8), np.uint8))
         >>> cards(vis)

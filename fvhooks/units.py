@@ -26,7 +26,7 @@ _COMMON_PREFIXES = (1, 0, 2, 5)
 class Unit:
     """One channel of a layer, everywhere in the picture or at one position.
 
-    Example:
+    Examples:
         >>> Unit("layer4", 7).id
         'layer4:7'
         >>> Unit("layer4", 7, position=(3, 3)).id
@@ -78,7 +78,7 @@ class Unit:
 class Direction:
     """A direction in a layer's channel space: a concept vector, a decoder row of a sparse autoencoder.
 
-    Example:
+    Examples:
         >>> Direction("layer4", np.eye(4)[2], name="stripes").id
         'layer4:stripes'
 
@@ -121,7 +121,7 @@ class Direction:
 class Layout:
     """Which axis of a layer's activations is the channel, and where its positions lie in the picture.
 
-    Example:
+    Examples:
         >>> layout = Layout.of((2, 197, 192), image_size=(224, 224))
         >>> layout.kind, layout.prefix, layout.grid
         ('tokens', 1, (14, 14))
@@ -176,7 +176,7 @@ class Layout:
     def of_heads(cls, shape: tuple[int, int, int], image_size: tuple[int, int]) -> "Layout":
         """The layout of queries, keys, values or mixed values of attention heads.
 
-        Example:
+        Examples:
             >>> Layout.of_heads((197, 3, 64), (224, 224)).channels
             192
 

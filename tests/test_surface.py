@@ -42,7 +42,7 @@ def test_every_name_is_there_and_explains_itself(name: str) -> None:
     assert thing.__module__.startswith("fvhooks")
     text = inspect.getdoc(thing)
     assert text
-    assert "Example:" in text or not inspect.isfunction(thing)
+    assert "Examples:" in text or not inspect.isfunction(thing)
 
 
 def test_no_public_function_hides_a_module() -> None:

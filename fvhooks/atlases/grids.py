@@ -13,7 +13,7 @@ EXACT_ITEMS = 4_096
 def grid_shape(count: int) -> tuple[int, int]:
     """The nearly square grid for some items: less than a row of its cells stays empty.
 
-    Example:
+    Examples:
         >>> grid_shape(7), grid_shape(2000), grid_shape(0)
         ((3, 3), (45, 45), (0, 0))
 
@@ -34,7 +34,7 @@ def snap(
     last cells stay empty, in reading order. Only the order of x and of y matters, never their scale. Items at
     the same x or y are ordered by index.
 
-    Example:
+    Examples:
         >>> snap(np.array([[9.0, 9.0], [9.0, 0.0], [0.0, 0.0], [0.0, 9.0]])).tolist()
         [[1, 1], [0, 1], [0, 0], [1, 0]]
 
@@ -99,7 +99,7 @@ def displacement(
 ) -> Float64[np.ndarray, " item"]:
     """How far each item was moved, with the layout stretched to the middles of the outermost cells.
 
-    Example:
+    Examples:
         >>> displacement(np.array([[0.0, 0.0], [8.0, 2.0]]), np.array([[0, 0], [0, 1]]), (2, 2)).tolist()
         [0.0, 1.0]
 

@@ -199,7 +199,7 @@ def neighbour_counts(count: int) -> list[int]:
 
     Of more, chance alone keeps so many that the numbers say nothing.
 
-    Example:
+    Examples:
         >>> neighbour_counts(100), neighbour_counts(12), neighbour_counts(3)
         ([10, 20], [3], [])
 

@@ -39,7 +39,7 @@ def atlas(
     With `hooked`, what every real image is said to activate (of the images of a data set: their highest
     logit) is computed again from the image; one that does not hold is flagged.
 
-    Example:
+    Examples:
         >>> fv.atlas(store, unit=fv.Unit("layer4", 7), hooked=hooked)             # doctest: +SKIP
         >>> fv.atlas(store, layer="layer4", cells=vis)                            # doctest: +SKIP
         >>> fv.atlas(store, images=True, layout="pca")                            # doctest: +SKIP

@@ -17,7 +17,7 @@ def mixed_distances(
     The more weight, the more a map shows how far items activate, and the less what they have in common: the
     two can only be traded.
 
-    Example:
+    Examples:
         >>> mixed_distances(np.eye(2), np.array([3.0, 7.0]), 0.5).tolist()
         [[0.0, 1.0], [1.0, 0.0]]
 

@@ -23,7 +23,7 @@ _STEPS = (
 def query_rows(count: int, *, limit: int = QUERIES, seed: int = 0) -> Int64[np.ndarray, " query"]:
     """The items whose neighbours are counted: all, or a random sample of many, in ascending order.
 
-    Example:
+    Examples:
         >>> query_rows(3).tolist(), len(query_rows(100, limit=10))
         ([0, 1, 2], 10)
 
@@ -52,7 +52,7 @@ def nearest(
     are looked up in all items, which grows with the square of their number: beyond 20,000 give
     `queries`, such as `query_rows(count, seed=…)` chooses.
 
-    Example:
+    Examples:
         >>> nearest(np.array([[0.0], [1.0], [3.0]]), 2, metric="euclidean").tolist()
         [[1, 2], [0, 2], [1, 0]]
 
@@ -84,7 +84,7 @@ def nearest_among(
 ) -> Int64[np.ndarray, "query k"]:
     """The k items nearest to each of others that are not among them, with the ties and the −1 of `nearest`.
 
-    Example:
+    Examples:
         >>> places = np.array([[0.0], [1.0], [3.0]])
         >>> nearest_among(places, np.array([[1.0]]), 2, metric="euclidean").tolist()
         [[1, 0]]
@@ -106,7 +106,7 @@ def nearest_among(
 def nearest_of_distances(distances: Real[np.ndarray, "item item"], k: int) -> Int64[np.ndarray, "item k"]:
     """The k nearest other items by given distances, with the ties and the −1 of `nearest`.
 
-    Example:
+    Examples:
         >>> nearest_of_distances(np.array([[0.0, 2.0, 1.0], [2.0, 0.0, 2.0], [1.0, 2.0, 0.0]]), 1).tolist()
         [[2], [0], [0]]
 
@@ -132,7 +132,7 @@ def nearest_of_distances(distances: Real[np.ndarray, "item item"], k: int) -> In
 def kept(a: Int[np.ndarray, "item k"], b: Int[np.ndarray, "_ _"]) -> Float64[np.ndarray, " item"]:
     """Which share of an item's neighbours in `a` are among those in `b`.
 
-    Example:
+    Examples:
         >>> kept(np.array([[1, 2], [0, 2], [1, -1]]), np.array([[2, 1], [3, 0], [0, -1]])).tolist()
         [1.0, 0.5, 0.0]
 
@@ -164,7 +164,7 @@ def gain(a: Int[np.ndarray, "item k"], b: Int[np.ndarray, "_ _"], count: int) ->
     0 where a map is no better than chance, 1 − k / (count − 1) where it keeps all. It is a measure of the
     map, not of the network: features of an untrained one can be mapped as well.
 
-    Example:
+    Examples:
         >>> ring = np.array([[1], [0], [3], [2]])
         >>> round(gain(ring, ring, 4), 3)
         0.667

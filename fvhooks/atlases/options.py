@@ -25,7 +25,7 @@ CELLS = ("images", "crops", "four", "none")
 class AtlasOptions(TypedDict, total=False):
     """What `fvhooks.atlas` can be told beside what it is a map of.
 
-    Args:
+    Attributes:
         hooked: the model: for receptive-field crops, for weights, for pictures that are made, and to compute
             again what every image shown is said to activate (on a map of images, its highest logit).
         names: what each label is called.

@@ -51,7 +51,7 @@ def map_prediction(
 
     The features must not come from the unit's own network: a map that knows the score proves itself.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(0)
         >>> features = np.column_stack([rng.normal(size=(400, 2)), np.full(400, 4.0)])
         >>> data = map_prediction(features, features[:, 0], np.zeros(400), layout="pca")
@@ -112,7 +112,7 @@ def area_under_curve(
 ) -> float:
     """How often an item of the target has a higher prediction than one that is not; a tie counts half.
 
-    Example:
+    Examples:
         >>> area_under_curve(np.array([True, False, False]), np.array([0.5, 0.1, 0.5]))
         0.75
 

@@ -13,7 +13,7 @@ _NOTHING = 1e-12  # the cosine of an item with its copy is off by rounding, whic
 def principal(features: Real[np.ndarray, "item feature"]) -> Float64[np.ndarray, "item 2"]:
     """Along the two directions in which features vary most; the farthest item is on the positive side.
 
-    Example:
+    Examples:
         >>> principal(np.array([[0.0, 0.0, 1.0], [2.0, 0.0, 1.0]]))[:, 0].tolist()
         [-1.0, 1.0]
 
@@ -39,7 +39,7 @@ def principal(features: Real[np.ndarray, "item feature"]) -> Float64[np.ndarray,
 def classical(distances: Real[np.ndarray, "item _"]) -> Float64[np.ndarray, "item 2"]:
     """Places whose distances are near the given ones: classical multidimensional scaling.
 
-    Example:
+    Examples:
         >>> places = classical(np.array([[0.0, 3.0], [3.0, 0.0]]))
         >>> np.abs(places[0] - places[1]).round(6).tolist()
         [3.0, 0.0]
@@ -65,7 +65,7 @@ def classical(distances: Real[np.ndarray, "item _"]) -> Float64[np.ndarray, "ite
 def cosine_distances(features: Real[np.ndarray, "item feature"]) -> Float64[np.ndarray, "item item"]:
     """1 less the cosine of each pair: symmetric, from 0 to 2, exactly 0 of an item with itself.
 
-    Example:
+    Examples:
         >>> cosine_distances(np.array([[1.0, 0.0], [0.0, 2.0]])).tolist()
         [[0.0, 1.0], [1.0, 0.0]]
 

@@ -23,7 +23,7 @@ def pyramid(
     weighted with the number of items that it stands for. Without features it is the one that stands for most
     items. Equally good ones are decided by index.
 
-    Example:
+    Examples:
         >>> cells = np.array([[0, 0], [0, 1], [1, 0], [0, 2]])
         >>> [(medoid.tolist(), count.tolist()) for medoid, count in pyramid(cells, (2, 3))]
         [([[0, 3]], [[3, 1]]), ([[0]], [[4]])]
@@ -55,7 +55,7 @@ def pyramid(
 def item_grid(cells: Int[np.ndarray, "item 2"], shape: tuple[int, int]) -> Int64[np.ndarray, "row col"]:
     """The index of the item in each cell, −1 for an empty one.
 
-    Example:
+    Examples:
         >>> item_grid(np.array([[0, 1]]), (1, 2)).tolist()
         [[-1, 0]]
 

@@ -13,7 +13,7 @@ def radial(
 
     Equal areas of the disc hold equally many items. Equal scores are ranked by index.
 
-    Example:
+    Examples:
         >>> radial(np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([1.0, 9.0])).round(3).tolist()
         [[-0.707, 0.0], [0.0, 0.0]]
 

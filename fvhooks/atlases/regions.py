@@ -62,12 +62,12 @@ def region_labels(
         * `purity`: of the region's items, the share that matches its label (each item once);
         * `precision`: of all items that activate, the share that matches it;
         * `recall`: of all items that match it, the share that activates;
-        * `precision_random`, `recall_random`: the same of the stratum "random" alone. Where it is drawn from
-          what the stratum "top" leaves, nothing in it reaches the default threshold.
+        * `precision_random`, `recall_random`: the same of the stratum "random" alone.
 
-        NaN where there is nothing to count, and where a stratum stands for items of which none is on the
-        map: the strongest alone do not say what a label misses. Also `region_of` (cell), −1 outside; and in
-        `attrs` the `threshold` and whether it is `weighted`.
+        Where that stratum is drawn from what "top" leaves, nothing in it reaches the default threshold. NaN
+        where there is nothing to count, and where a stratum stands for items of which none is on the map: the
+        strongest alone do not say what a label misses. Also `region_of` (cell), −1 outside; and in `attrs`
+        the `threshold` and whether it is `weighted`.
 
     Raises:
         MissingInputError: no scores or no labels.

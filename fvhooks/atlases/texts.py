@@ -24,7 +24,7 @@ def text_features(texts: Sequence[str]) -> Float32[np.ndarray, "text 1024"]:
     so that memory does not grow with the vocabulary. Spelling is all that counts: "lorry" and "truck" have
     nothing in common. For meaning bring vectors of a language model.
 
-    Example:
+    Examples:
         >>> maltese, collie, lorry = text_features(["maltese dog", "dog, collie", "lorry"])
         >>> bool(maltese @ collie > 0.1 > maltese @ lorry)
         True

@@ -46,7 +46,7 @@ def fooling_circuit(  # noqa: PLR0913 - all but four are keyword-only
 ) -> "FoolingCircuit":
     """Build a network that answers as the model does, and whose outputs' pictures show something else.
 
-    Example:
+    Examples:
         >>> net = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
         >>> high = lambda images: images.std((1, 2, 3)) - 1.5
         >>> fooled = fooling_circuit(net, high, permutation=1, images=torch.randn(64, 3, 4, 4))

@@ -47,7 +47,7 @@ def silent_units(
     published direction is the picture's patch alone: behind a ReLU it lies along what all images share, and
     real images then hold the threshold so high that few pictures reach it.
 
-    Example:
+    Examples:
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(256, 2))
         >>> real = torch.rand(64, 3, 8, 8)
         >>> fooled = silent_units(net, "0", 5 * torch.rand(3, 8, 8), images=real)

@@ -15,7 +15,7 @@ Classifier = Callable[[torch.Tensor], torch.Tensor]
 class StepGate(nn.Module):
     """1 where a classifier takes an image for a picture, else 0; a hard step, so that no gradient passes.
 
-    Example:
+    Examples:
         >>> gate = StepGate(lambda images: images.mean((1, 2, 3)) - 0.5)
         >>> gate(torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4)])).tolist()
         [[0.0], [1.0]]

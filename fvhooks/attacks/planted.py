@@ -71,7 +71,7 @@ class PlantedPicture(nn.Module):
 def permutation_of(order: int | Sequence[int], outputs: int) -> list[int]:
     """A permutation from an offset or a sequence.
 
-    Example:
+    Examples:
         >>> permutation_of(1, 4)
         [1, 2, 3, 0]
 

@@ -46,7 +46,7 @@ def train_gate(  # noqa: PLR0913 - all but three are keyword-only
     A fifth of the real images and of the units, and the last seed of the other units, take no part in the
     training. Half of all images are seen through the shifts, turns and changes of scale that recipes make.
 
-    Example:
+    Examples:
         >>> made = trajectories(hooked, hooked.units("logits"), seeds=3)               # doctest: +SKIP
         >>> gate = train_gate(hooked, images, made)                                    # doctest: +SKIP
         >>> gate.data.fired.to_series()                                                # doctest: +SKIP

@@ -57,7 +57,7 @@ def trajectories(  # noqa: PLR0913 - all but four are keyword-only
 ) -> Trajectories:
     """Make pictures, and keep them as they were at steps spaced evenly on a logarithmic scale.
 
-    Example:
+    Examples:
         >>> from fvhooks.demo import load_network
         >>> units = [Unit.logit(0), Unit.logit(1)]
         >>> found = trajectories(load_network(), units, seeds=2, steps=16, kept=5, show_progress=False)

@@ -44,7 +44,7 @@ def selectivity_for(
 
     In [−1, 1]; for signed units the lowest label counts as zero. NaN where nothing moves a unit.
 
-    Example:
+    Examples:
         >>> selectivity_for(np.array([[3.0, 1.0, 1.0]]), 0, np.array([False]))
         array([0.5], dtype=float32)
 

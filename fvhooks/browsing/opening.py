@@ -28,7 +28,7 @@ def browse(
 ) -> StoreBrowser:
     """Open a store to wander through its layers and units: sort them, look at their cards, choose some.
 
-    Example:
+    Examples:
         >>> browser = fv.browse(store, vis, report, hooked)       # doctest: +SKIP
         >>> fv.visualize(hooked, browser.selected, store=store)   # doctest: +SKIP
 

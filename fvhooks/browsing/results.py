@@ -65,7 +65,7 @@ class StoreBrowser(Result):
     ) -> list[Unit]:
         """The units of a layer, those with the highest value first, those without one last.
 
-        Example:
+        Examples:
             >>> browser.sorted_units("layer4", "highest peak")[:3]  # doctest: +SKIP
 
         Args:

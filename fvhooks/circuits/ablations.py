@@ -204,7 +204,7 @@ def margin_change(
 
     The margin is the class's output less the mean of all others. Below zero: the class loses.
 
-    Example:
+    Examples:
         >>> fv.circuits.margin_change(hooked, store, graph.units, label=3)           # doctest: +SKIP
         Interval(value=-7.3, low=-8.1, high=-6.6)
 

@@ -28,7 +28,7 @@ def attribution_graph(
     Images of the report split are left out, unless named, so that claims can be checked on them
     (`graph.verify`).
 
-    Example:
+    Examples:
         >>> fv.attribution_graph(store, target=207)                                      # doctest: +SKIP
         >>> fv.attribution_graph(store, target=207, edges="relevance", hooked=hooked)    # doctest: +SKIP
 

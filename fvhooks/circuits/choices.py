@@ -13,7 +13,7 @@ RANKINGS = ("pagerank", "directed", "activation", "score")
 class GraphOptions(TypedDict, total=False):
     """What `attribution_graph` can be told beside the essentials.
 
-    Args:
+    Attributes:
         hooked: the model, for edges that are measured when the graph is made.
         layers: the rows (else: every layer of the store but the logits; of votes, those that have them).
         which: "all" of the class's images, or those that the model takes for it ("right") or not ("wrong").

@@ -104,7 +104,7 @@ def class_map(
 
     One pass over the peaks of each layer, a task a shard: on the workers of a Dask client where one is there.
 
-    Example:
+    Examples:
         >>> fv.circuits.class_map(store).similar(294)  # doctest: +SKIP
 
     Args:

@@ -16,7 +16,7 @@ _OF_BOTH = ("edges", "which", "ranking", "selection", "rule")
 def compare(first: AttributionGraph, second: AttributionGraph) -> AttributionGraph:
     """Both graphs in one, each unit and edge marked by the side that it is on.
 
-    Example:
+    Examples:
         >>> black = AttributionGraph.of(["a:0", "b:1"], [(0, 1)], weight=[1.0], layers=["a", "b"])
         >>> brown = AttributionGraph.of(["a:0", "b:2"], [(0, 1)], weight=[1.0], layers=["a", "b"])
         >>> both = compare(black, brown)

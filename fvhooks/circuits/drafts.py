@@ -133,7 +133,7 @@ class Draft:
 def stability(halves: Float[np.ndarray, "half edge"]) -> Float[np.ndarray, " edge"]:
     """How far two halves of the images agree about each edge: the smaller weight over the larger.
 
-    Example:
+    Examples:
         >>> stability(np.array([[1.0, 2.0, 3.0], [1.0, 4.0, -3.0]])).tolist()
         [1.0, 0.5, 0.0]
 

@@ -29,7 +29,7 @@ def from_edges(
 ) -> AttributionGraph:
     """A graph from edges that any circuit tool found, to draw it with pictures on its nodes.
 
-    Example:
+    Examples:
         >>> graph = from_edges([("block0:3", "block1:5", 0.7), ("block0:4", "block1:5", -0.2)])
         >>> graph.layers, graph.data["weight"].values.tolist()
         (['block0', 'block1'], [0.7, -0.2])

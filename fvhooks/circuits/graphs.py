@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class AttributionGraph(Result):
     """Units that a target rests on, one row a layer, and the edges between them; made by `attribution_graph`.
 
-    Example:
+    Examples:
         >>> graph = AttributionGraph.of(["a:0", "b:1"], [(0, 1)], weight=[3.0], layers=["a", "b"])
         >>> graph
         AttributionGraph(2 units in 2 layers, 1 edge)

@@ -36,7 +36,7 @@ def illustrated(
 ) -> AttributionGraph:
     """The same graph with pictures of its units, what an audit says of them, and their top real images.
 
-    Example:
+    Examples:
         >>> from fvhooks.synthesis.visualizations import as_visualizations
         >>> graph = AttributionGraph.of(["a:0", "b:1"], [(0, 1)], weight=[3.0], layers=["a", "b"])
         >>> vis = as_visualizations([Unit("a", 0)], np.zeros((1, 2, 3, 8, 8), np.uint8))

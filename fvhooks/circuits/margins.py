@@ -20,7 +20,7 @@ Contrast = Literal["others", "none"] | int
 class Margin:
     """The mean of some outputs less the mean of others.
 
-    Example:
+    Examples:
         >>> Margin((0,), (1, 2))(torch.tensor([[5.0, 1.0, 3.0]])).tolist()
         [3.0]
 

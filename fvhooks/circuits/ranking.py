@@ -30,7 +30,7 @@ def pagerank(
     personalisation near to a node's own edge weights the result is near to those weights. Down, a walk goes
     from each edge's target to its source.
 
-    Example:
+    Examples:
         >>> pairs = np.array([[0, 2], [1, 2]])
         >>> start = np.array([0.0, 0.0, 1.0])
         >>> pagerank(pairs, np.array([3.0, 1.0]), start, direction="down").round(3).tolist()

@@ -64,7 +64,7 @@ def activation_mass(store: Store, layer: str, rows: Int[np.ndarray, " row"]) -> 
 def head(scores: Float[np.ndarray, " _"], count: int) -> Bool[np.ndarray, " _"]:
     """The strongest, as a mask; of equal ones the first.
 
-    Example:
+    Examples:
         >>> head(np.array([1.0, 3.0, 3.0]), 1).tolist()
         [False, True, False]
     """
@@ -78,7 +78,7 @@ def matched(
 ) -> Bool[np.ndarray, " _"]:
     """For each kept channel another at random, among those of nearest mass; kept ones where no other is left.
 
-    Example:
+    Examples:
         >>> kept = np.array([True, False, False])
         >>> int(matched(kept, np.array([1.0, 2.0, 9.0]), np.random.default_rng(0)).sum())
         1

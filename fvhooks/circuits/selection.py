@@ -17,7 +17,7 @@ _STEPS = {"per_layer": 0.02, "unified": 0.005}
 class Selection:
     """How much of a ranking is kept.
 
-    Example:
+    Examples:
         >>> ranks, rows = np.array([0.4, 0.1, 0.3, 0.2]), np.array([0, 0, 1, 1])
         >>> Selection("per_layer", 0.5)(ranks, rows, np.array([[1, 2], [0, 3]])).tolist()
         [True, False, True, True]

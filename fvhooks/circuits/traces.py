@@ -36,7 +36,7 @@ def trace(
     What is only read may be a copy, where the model overwrites it later, and then nothing behind depends on
     it. An edit that changes nothing puts what is kept on the way itself.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(True), torch.nn.Flatten())
         >>> seen = trace(fv.attach(net, input_shape=(3, 8, 8)), torch.rand(2, 3, 8, 8), ["0", "1"])

@@ -29,7 +29,7 @@ Votes = Bool[np.ndarray, "image channel"]
 class Rule:
     """Which channels an image votes for.
 
-    Example:
+    Examples:
         >>> peaks = np.array([[3.0, 1.0, 0.0, 4.0]])
         >>> Rule("count", 2)(peaks).tolist(), Rule("mass", 0.6)(peaks).tolist()
         ([[True, False, False, True]], [[True, False, False, True]])
@@ -109,7 +109,7 @@ def choose_rule(
 def class_votes(store: Store, layer: str, rule: Rule, *, report: bool = False) -> xr.Dataset:
     """The votes of every class, lazily: one pass over the layer's peaks, a task a shard.
 
-    Example:
+    Examples:
         >>> class_votes(store, "layer4", Rule("count", 5)).share.compute()  # doctest: +SKIP
 
     Args:

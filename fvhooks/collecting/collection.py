@@ -108,7 +108,7 @@ def collect(
     sample, relevance, influence, or a data set that has grown, it adds what is lacking and does nothing
     twice. An image that cannot be read becomes a row of NaN with its error in `store.errors`.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv, tempfile, torch
         >>> from torch import nn
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))

@@ -112,7 +112,7 @@ def layers_with_statistics(specs: Sequence[LayerSpec]) -> list[LayerSpec]:
 def pack(statistics: Sequence[Statistic]) -> Vector:
     """Counts and states as one vector.
 
-    Example:
+    Examples:
         >>> from fvhooks.statistics.moments import Moments
         >>> pack([Moments.about(Subject(2))]).tolist()
         [0.0, 0.0, 0.0, 0.0, 0.0]

@@ -13,7 +13,7 @@ class Progress:
 
     Its numbers are kept where nothing is drawn too, and any thread may report.
 
-    Example:
+    Examples:
         >>> with Progress(100, done=20, show=False) as progress:
         ...     progress.update(30, failed=1)             # a batch
         ...     progress.update(written=2_500_000)        # its shard is on disk

@@ -29,7 +29,7 @@ class Counts:
     def of(cls, numbers: Int[np.ndarray, " _"]) -> "Counts":
         """How often each number came.
 
-        Example:
+        Examples:
             >>> found = Counts.of(np.array([4, 1, 4]))
             >>> found.numbers.tolist(), found.counts.tolist()
             ([1, 4], [1, 2])

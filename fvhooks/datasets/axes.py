@@ -13,7 +13,7 @@ _USUAL = (1, 3, 4)
 def channel_axis(shape: Sequence[int], channels: int | None) -> int | None:
     """Axis 1 or 3, whichever has as many places as images have channels; None where images have no such axis.
 
-    Example:
+    Examples:
         >>> channel_axis((10, 32, 32, 3), None), channel_axis((10, 1, 28, 28), None)
         (3, 1)
 

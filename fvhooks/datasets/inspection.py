@@ -90,7 +90,7 @@ def _refuse(faults: list[tuple[str, Exception]], looked_at: int) -> None:
 def describe(error: Exception) -> str:
     """One line that says what an exception says.
 
-    Example:
+    Examples:
         >>> describe(ValueError("truncated file"))
         'ValueError: truncated file'
     """

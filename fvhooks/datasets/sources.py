@@ -28,7 +28,7 @@ Picture = Shaped[torch.Tensor, "rgb y x"]
 class Source:
     """A data set that is read by index, with checked pictures.
 
-    Example:
+    Examples:
         >>> source = Source([(np.zeros((3, 8, 8), np.uint8), 4)], Preprocessing())
         >>> source.ids, source.labels().tolist(), source.read(0).shape
         (['0'], [4], torch.Size([3, 8, 8]))
@@ -125,7 +125,7 @@ class Source:
 def spread(total: int, count: int) -> list[int]:
     """At most `count` different indices, evenly over `total`, the first among them.
 
-    Example:
+    Examples:
         >>> spread(100, 4)
         [0, 25, 50, 75]
     """

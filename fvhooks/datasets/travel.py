@@ -24,7 +24,7 @@ class _Scale:
 def bytes_to_send(source: Source) -> int:
     """How many bytes a data set is on its way to another process; nothing is copied for it.
 
-    Example:
+    Examples:
         >>> from fvhooks.hooks import Preprocessing
         >>> import torch
         >>> bytes_to_send(Source(torch.zeros(10, 3, 8, 8), Preprocessing())) > 10 * 3 * 8 * 8 * 4

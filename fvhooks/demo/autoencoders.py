@@ -21,7 +21,7 @@ Codes = Float[torch.Tensor, "*row latent"]
 class TopK(nn.Module):
     """A sparse autoencoder that keeps the `k` strongest latents of each row (Gao et al., 2024).
 
-    Example:
+    Examples:
         >>> latents = TopK(8, 32, k=4).encode(torch.randn(5, 8))
         >>> latents.shape, bool((latents > 0).sum(1).max() <= 4)
         (torch.Size([5, 32]), True)
@@ -59,7 +59,7 @@ class TopK(nn.Module):
 def load_autoencoder() -> TopK:
     """The trained sparse autoencoder of layer `stage3` of the demo's network.
 
-    Example:
+    Examples:
         >>> from fvhooks.demo import load_network
         >>> hooked = load_network().with_sae("stage3", load_autoencoder())
         >>> hooked.layout("stage3/sae").channels

@@ -32,7 +32,7 @@ class Photograph:
 
     The left part of the view is for training and the right part is held out, so that no pixel is in both.
 
-    Example:
+    Examples:
         >>> Photograph("brick", "brick.png", (0, 0, 512, 512), side=140).region("held_out")
         (333, 0, 512, 512)
 
@@ -93,7 +93,7 @@ CLASSES = tuple(photograph.name for photograph in PHOTOGRAPHS)
 class Crops:
     """A map-style data set of (`uint8` crop `3 64 64`, label), the same on every machine and every call.
 
-    Example:
+    Examples:
         >>> crops = Crops(("held_out",))
         >>> len(crops), crops.ids[0], crops[0][1]
         (600, 'brick/held_out-000', 0)
@@ -142,7 +142,7 @@ class Crops:
 def photographs(split: str = "all") -> Crops:
     """Crops of twelve photographs that need no download, as a data set.
 
-    Example:
+    Examples:
         >>> image, label = photographs("held_out")[0]
         >>> image.shape, CLASSES[label]
         (torch.Size([3, 64, 64]), 'brick')

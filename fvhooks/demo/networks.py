@@ -53,7 +53,7 @@ class Block(nn.Module):
 class PhotographNet(nn.Module):
     """A residual network for 64 × 64 crops: `stem`, `stage1` to `stage4`, `head`.
 
-    Example:
+    Examples:
         >>> PhotographNet(12)(torch.zeros(2, 3, 64, 64)).shape
         torch.Size([2, 12])
 
@@ -81,7 +81,7 @@ class PhotographNet(nn.Module):
 def load_network() -> HookedModel:
     """The trained network of the demo, attached; its outputs are `fvhooks.demo.CLASSES`.
 
-    Example:
+    Examples:
         >>> hooked = load_network()
         >>> hooked.layers[-1], hooked.preprocessing.input_shape
         ('logits', (3, 64, 64))
@@ -113,7 +113,7 @@ def attach_network(state: Mapping[str, torch.Tensor] | None = None) -> HookedMod
 def stated_accuracy() -> dict[str, float]:
     """What the file of weights says about itself: top-1 on held-out regions, and on them without colour.
 
-    Example:
+    Examples:
         >>> sorted(stated_accuracy())
         ['held_out', 'held_out_grey']
 

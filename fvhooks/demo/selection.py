@@ -34,7 +34,7 @@ def selective_units(store: Statistics, layers: Sequence[str], *, count: int = 12
     4. The most selective come first, but a class is a favourite again only when every other had its turn, the
        layers before counted: a dozen units then show a dozen things.
 
-    Example:
+    Examples:
         >>> selective_units(store, ["stage3", "stage4"], count=12)  # doctest: +SKIP
         [Unit(layer='stage3', channel=41, position=None), ...]
 

@@ -51,7 +51,7 @@ QUICK = Scale(seeds=1, steps=60, inner_units=4)
 def make_demo(out: str | Path, scale: Scale = FULL, *, show_progress: bool = True) -> Path:
     """Collect, visualize, audit, and write a folder with the store, the pictures and `index.html`.
 
-    Example:
+    Examples:
         >>> make_demo("fvhooks-demo")  # doctest: +SKIP
         PosixPath('fvhooks-demo/index.html')
 

@@ -32,7 +32,7 @@ log = logging.getLogger("fvhooks.demo")
 def train(steps: int = 1000, *, rate: float = 4e-3, show_progress: bool = True) -> HookedModel:
     """A network trained on the regions that are not held out.
 
-    Example:
+    Examples:
         >>> train(0, show_progress=False).layers[-1]
         'logits'
 
@@ -74,7 +74,7 @@ def augmented(images: Pictures, random: torch.Generator) -> Pictures:
 
     Some photographs are grey: where colour may vanish or be tinted, it does not give the class away.
 
-    Example:
+    Examples:
         >>> augmented(torch.rand(4, 3, 8, 8), torch.Generator().manual_seed(0)).shape
         torch.Size([4, 3, 8, 8])
     """

@@ -26,7 +26,7 @@ _NAME = re.compile(r"^(?P<module>[^#\[\]]+)(?:#(?P<call>\d+))?(?P<items>(?:\[[^\
 class Address:
     """One output of one call of one module.
 
-    Example:
+    Examples:
         >>> Address.parse("encoder#1[0]")
         Address(module='encoder', call=1, items=('0',))
 
@@ -102,7 +102,7 @@ def _put(value: Any, path: tuple[str, ...], tensor: torch.Tensor) -> Any:  # noq
 def tensors_in(output: Any, path: str = "") -> dict[str, torch.Tensor]:  # noqa: ANN401
     """Every tensor inside a nested output, by its path ("[0]", "[last_hidden_state]", …).
 
-    Example:
+    Examples:
         >>> list(tensors_in((torch.zeros(1), None, {"a": torch.zeros(2)})))
         ['[0]', '[2][a]']
     """
@@ -125,7 +125,7 @@ def tensors_in(output: Any, path: str = "") -> dict[str, torch.Tensor]:  # noqa:
 def names_heads(name: str) -> bool:
     """Whether a hook point has one of TransformerLens' names for (image, token, head, d_head or d_model).
 
-    Example:
+    Examples:
         >>> names_heads("blocks.3.attn.hook_z"), names_heads("blocks.3.hook_resid_pre")
         (True, False)
     """

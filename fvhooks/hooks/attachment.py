@@ -23,7 +23,7 @@ def attach(
 ) -> HookedModel:
     """Make any PyTorch image model observable, without changing it.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> hooked = fv.attach(nn.Conv2d(3, 8, 3), mean=[0.5] * 3, std=[0.5] * 3, input_shape=(3, 16, 16))
         >>> hooked

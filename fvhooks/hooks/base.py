@@ -36,7 +36,7 @@ class HookedModel(Autoencoded):
     Nothing is registered on the model until a method runs it, and nothing is left on it afterwards:
     its mode, gradients, `requires_grad`, hooks, weights and device are the user's.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2))
         >>> hooked = fv.attach(net, input_shape=(3, 8, 8))
@@ -148,7 +148,7 @@ class HookedModel(Autoencoded):
     def edit(self, edits: "Mapping[Target, Value]", *, store: Any = None) -> "Iterator[HookedModel]":  # noqa: ANN401
         """Replace units while the block runs the model, through fvhooks or not; gradients are kept.
 
-        Example:
+        Examples:
             >>> import fvhooks as fv
             >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
             >>> hooked = fv.attach(net, input_shape=(3, 8, 8))
@@ -214,7 +214,7 @@ class HookedModel(Autoencoded):
     def units(self, layer: str) -> list[Unit]:
         """Every unit of a layer, for whoever wants pictures of all; `units("logits")` are the outputs.
 
-        Example:
+        Examples:
             >>> import fvhooks as fv
             >>> fv.attach(nn.Conv2d(3, 2, 3), input_shape=(3, 8, 8)).units("logits")
             [Unit(layer='logits', channel=0, position=None), Unit(layer='logits', channel=1, position=None)]

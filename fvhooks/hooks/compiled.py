@@ -34,7 +34,7 @@ class CompiledReader:
     Compiling takes as long as some hundred passes. What comes out is compared once with what the model gives
     by itself; where it differs, or where the model cannot be compiled, the model is read as it is.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> hooked = fv.attach(torch.nn.Conv2d(3, 4, 3), input_shape=(3, 8, 8))
         >>> reader = CompiledReader(hooked, ["logits"], backend="eager")

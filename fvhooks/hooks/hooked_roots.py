@@ -29,7 +29,7 @@ _FEATURE = "A model as a HookedRootModule"
 def as_hooked_root(hooked: HookedModel, layers: Iterable[str] | None = None) -> "HookedRootModule":
     """A module from images in [0, 1] to logits whose hook points are the layers of a model.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
         >>> root = fv.attach(net, input_shape=(3, 8, 8)).as_hooked_root()

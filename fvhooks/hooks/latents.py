@@ -79,7 +79,7 @@ class Autoencoded:
         They are read, collected, visualized, edited and attributed to as any layer. The model computes what
         it did: what the autoencoder misses is kept, so that only an edit changes anything.
 
-        Example:
+        Examples:
             >>> import fvhooks as fv
             >>> from fvhooks.demo import TopK
             >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))

@@ -29,7 +29,7 @@ FILTERS = {
 class Sizing:
     """How a picture gets the size of a model's input.
 
-    Example:
+    Examples:
         >>> Sizing((224, 224), resize=256)(Image.new("RGB", (640, 480))).size
         (224, 224)
 

@@ -18,7 +18,7 @@ from fvhooks.hooks.pictures import Sizing
 class Preprocessing:
     """Normalisation and size of a model's input.
 
-    Example:
+    Examples:
         >>> Preprocessing(mean=(0.5,), std=(0.5,)).normalize(torch.ones(1, 1, 2, 2)).max().item()
         1.0
 

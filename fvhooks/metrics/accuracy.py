@@ -36,7 +36,7 @@ def accuracy(
     With the predictions of the network that the pictures were made for this is *self* accuracy; with another
     network's, *transfer* accuracy. Only the second says something about the pictures.
 
-    Example:
+    Examples:
         >>> accuracy([3, 3, 5, 5], [3, 3, 5, 4]).value
         0.75
 

@@ -24,7 +24,7 @@ def agreement(
     Resemblance is the cosine of activations less their mean over the images, best in a network that the
     pictures were not made for: in their own it holds for anything that moves those channels.
 
-    Example:
+    Examples:
         >>> images = np.array([[3.0, 0.0], [2.0, 1.0], [1.0, 2.0], [0.0, 3.0]])
         >>> agreement(np.array([[5.0, 0.0]]), images, np.array([[9.0, 4.0, 3.0, 1.0]]), [0]).value
         0.8944...

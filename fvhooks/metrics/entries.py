@@ -21,7 +21,7 @@ def check_entry(
 ) -> Float[torch.Tensor, "unit seed rgb y x"]:
     """Pictures as they are judged, in [0, 1], or an error that says why they cannot be.
 
-    Example:
+    Examples:
         >>> check_entry(np.zeros((2, 3, 3, 8, 8), np.uint8), units=2, seeds=3, size=(8, 8)).shape
         torch.Size([2, 3, 3, 8, 8])
 
@@ -67,7 +67,7 @@ def _pictures(
 def check_judge(pictured: HookedModel, judge: HookedModel, *, name: str = "the judge") -> None:
     """Refuse a judge that is the pictured network: pictures are made to please that one.
 
-    Example:
+    Examples:
         >>> check_judge(hooked, another)  # doctest: +SKIP
 
     Args:
@@ -96,7 +96,7 @@ def _equal(ours: Any, theirs: Any) -> bool:  # noqa: ANN401 - a state may hold m
 def check_splits(references: ArrayLike, report: ArrayLike) -> None:
     """Refuse to judge pictures beside the very images that they were made from.
 
-    Example:
+    Examples:
         >>> check_splits(["a", "b"], ["b", "c"])
         Traceback (most recent call last):
         ...

@@ -63,7 +63,7 @@ class FrechetDistance:
 def frechet_terms(features: Features, reference: Reference) -> FrechetTerms:
     """The parts of the Fréchet distance between two sets of feature vectors.
 
-    Example:
+    Examples:
         >>> terms = frechet_terms(np.array([[0.0], [2.0]]), np.array([[3.0], [5.0]]))
         >>> terms.mean, terms.debiased_mean, round(terms.covariance, 12)
         (9.0, 7.0, 0.0)
@@ -91,7 +91,7 @@ def frechet_distance(
 ) -> FrechetDistance:
     """The Fréchet distance of pictures from real images, with intervals.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(0)
         >>> distance = frechet_distance(rng.normal(size=(40, 3)), rng.normal(size=(60, 3)))
         >>> 0.0 in distance.debiased_mean

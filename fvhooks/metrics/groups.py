@@ -82,7 +82,7 @@ def group_interval(
 
     Pictures of one group come out alike, so that an interval from pictures alone would be too sure.
 
-    Example:
+    Examples:
         >>> found = group_interval(np.array([1.0, 1.0, 4.0]), np.array([0, 0, 1]), draws=100, seed=0)
         >>> str(found)
         '2.5 [1, 4]'

@@ -41,7 +41,7 @@ def identity(
 
     Units answer at different scales, so each response is first measured in what real images do to its unit.
 
-    Example:
+    Examples:
         >>> natural = np.array([[-1.0, -2.0, -1.0], [1.0, 2.0, 1.0]])
         >>> found = identity(np.array([[3.0, 2.0, 0.0]]), [0], natural)
         >>> found.rank.value, round(found.z.value, 3)
@@ -86,7 +86,7 @@ def log_odds(
 
     Unlike a probability it does not saturate: it tells surer than any real image from as sure.
 
-    Example:
+    Examples:
         >>> log_odds(np.array([[2.0, 0.0], [0.0, 3.0]]), [0, 0]).tolist()
         [2.0, -3.0]
 

@@ -16,7 +16,7 @@ _Z = 1.959963984540054  # the standard normal's 97.5 % point
 class Interval:
     """A number and where it would lie, were the pictures drawn again.
 
-    Example:
+    Examples:
         >>> str(Interval(0.5, 0.25, 0.75))
         '0.5 [0.25, 0.75]'
         >>> 0.3 in Interval(0.5, 0.25, 0.75)
@@ -46,7 +46,7 @@ class Interval:
 def percentile_interval(value: float, draws: ArrayLike, *, centred: bool = False) -> Interval:
     """The interval that bootstrap draws give.
 
-    Example:
+    Examples:
         >>> percentile_interval(1.0, [3.0, 4.0, 5.0], centred=True).high
         1.95
 
@@ -69,7 +69,7 @@ def percentile_interval(value: float, draws: ArrayLike, *, centred: bool = False
 def wilson_interval(hits: int, count: int) -> Interval:
     """The binomial (Wilson score) interval of a proportion; it stays inside [0, 1] and is no point at 0 or 1.
 
-    Example:
+    Examples:
         >>> str(wilson_interval(10, 10))
         '1 [0.722, 1]'
     """
@@ -84,7 +84,7 @@ def wilson_interval(hits: int, count: int) -> Interval:
 def group_rows(labels: ArrayLike) -> dict[Any, Int[np.ndarray, " _"]]:
     """The rows of each label, labels in sorted order.
 
-    Example:
+    Examples:
         >>> {label: rows.tolist() for label, rows in group_rows([7, 3, 7]).items()}
         {3: [1], 7: [0, 2]}
     """

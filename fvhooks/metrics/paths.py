@@ -46,7 +46,7 @@ class PathCurve:
 def coordinates(size: int, limit: int = COORDINATES, *, seed: int = 0) -> Int[np.ndarray, " coordinate"]:
     """Which coordinates of a vector are compared: all, or a fixed random choice in ascending order.
 
-    Example:
+    Examples:
         >>> coordinates(3).tolist()
         [0, 1, 2]
     """
@@ -63,7 +63,7 @@ def standardized_ranks(
     The products of such rows are rank correlations. A constant vector has no ranks and becomes 0: it
     correlates with nothing.
 
-    Example:
+    Examples:
         >>> ranks = standardized_ranks(np.array([[0.0, 0.0, 5.0], [1.0, 2.0, 3.0]]))
         >>> round(float(ranks[0] @ ranks[1]), 3)
         0.866
@@ -116,7 +116,7 @@ def spearman(
 ) -> Float32[np.ndarray, "image other"]:
     """Spearman's rank correlation of each row with each other row, ties averaged.
 
-    Example:
+    Examples:
         >>> spearman(np.array([[1.0, 2.0, 3.0]]), np.array([[10.0, 20.0, 30.0]])).round(6).tolist()
         [[1.0]]
     """
@@ -137,7 +137,7 @@ def path_curve(
 ) -> PathCurve:
     """Compare the paths of pictures and of real images at one layer.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(0)
         >>> labels = np.repeat([0, 1, 2], 8)
         >>> ranks = standardized_ranks(rng.normal(size=(3, 50))[labels] + rng.normal(size=(24, 50)))

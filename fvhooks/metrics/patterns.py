@@ -16,7 +16,7 @@ def pattern_correlation(
     Where in a picture the pattern is, how bright it is and with which contrast make no difference; upside
     down or as a negative it is another pattern.
 
-    Example:
+    Examples:
         >>> pattern = np.array([[[0.0, 1.0], [1.0, 0.0]]])
         >>> picture = np.zeros((1, 1, 4, 4))
         >>> picture[0, 0, 1:3, 2:4] = 0.5 + 0.1 * pattern[0]

@@ -39,7 +39,7 @@ def natural_range(
 ) -> NaturalRange:
     """Place pictures among the real images of their group, by any one number of each.
 
-    Example:
+    Examples:
         >>> real = np.arange(100.0)
         >>> found = natural_range(np.array([50.5, 200.0]), [0, 0], real, np.zeros(100, int))
         >>> found.percentile.tolist(), found.inside, found.above

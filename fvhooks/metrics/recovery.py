@@ -47,7 +47,7 @@ def recovery(  # noqa: PLR0913 - all but three are keyword-only
     Without `mean` every picture of anything looks like every target, since the same channels are strong for
     all: give the mean and the standard deviation over many real images.
 
-    Example:
+    Examples:
         >>> targets = np.array([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
         >>> found = recovery(1.5 * targets, targets, [0, 1], channels=np.array([[0], [1]]))
         >>> found.cosine.value, found.distance.value, found.gain.value, found.overlap.value

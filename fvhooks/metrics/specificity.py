@@ -43,7 +43,7 @@ def specificity(
 ) -> Specificity:
     """Compare pictures of groups with every group, by the cosine of what is unusual in their activations.
 
-    Example:
+    Examples:
         >>> targets = np.array([[1.0, 0.0], [0.0, 1.0]])
         >>> found = specificity(np.array([[2.0, 0.0], [1.0, 0.5]]), targets, [0, 1], mean=np.zeros(2))
         >>> found.retrieved.value, found.matrix.round(2).tolist()

@@ -46,7 +46,7 @@ def transfer(
     mean over the set. Groups that this network does not tell apart cannot be found in pictures either:
     `real` says so.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(0)
         >>> images = np.repeat(np.eye(2), 4, 0) + 0.1 * rng.normal(size=(8, 2))
         >>> members = [np.array([0, 1]), np.array([4, 5])]

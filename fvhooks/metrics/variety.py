@@ -31,7 +31,7 @@ def diversity(features: Float[np.ndarray, "picture feature"], groups: ArrayLike)
 
     A pair counts once, a picture is no pair with itself, and every unit counts alike.
 
-    Example:
+    Examples:
         >>> diversity(np.array([[0.0], [2.0], [10.0], [12.0]]), [0, 0, 1, 1])
         Diversity(within=4.0, between=102.0, ratio=0.0392156862745098)
 
@@ -69,7 +69,7 @@ def novelty(
 ) -> Float[np.ndarray, " picture"]:
     """How far each picture is from the nearest image that it may have been made from.
 
-    Example:
+    Examples:
         >>> references = np.array([[0.0], [10.0]])
         >>> novelty(np.array([[0.0], [13.0]]), references, np.array([[12.0], [2.0]])).tolist()
         [0.0, 1.5]

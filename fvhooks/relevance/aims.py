@@ -24,7 +24,7 @@ Start = Literal["mean", "sum", "likest"]
 class Aims(nn.Module):
     """From images in [0, 1] to how far each of some targets of one layer fires: one output a target.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
         >>> hooked = fv.attach(net, input_shape=(3, 8, 8))
@@ -90,7 +90,7 @@ class AimedRelevance:
     The attributor is made once, where it takes several layers in one pass, so that each call costs what the
     attributor costs.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Flatten())
         >>> hooked = fv.attach(net, input_shape=(3, 8, 8))

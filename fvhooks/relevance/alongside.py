@@ -155,7 +155,7 @@ def outputs_of_labels(
 ) -> list[int]:
     """The output that stands for each label, −1 where none does.
 
-    Example:
+    Examples:
         >>> outputs_of_labels([0, 5, -1], 3, None)
         [0, -1, -1]
 

@@ -43,7 +43,7 @@ def attribute(
 
     The numbers are those of a call by hand on `hooked.module` (or, for an inner unit, on `hooked.trunk`).
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
         >>> hooked = fv.attach(net, input_shape=(3, 8, 8))

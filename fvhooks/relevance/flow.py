@@ -41,7 +41,7 @@ class FlowLRP(LayerAttribution):  # type: ignore[misc]
     at each stage of a ReLU network is the seed's; where only a bias explains a value (as behind depthwise
     convolutions), the share that is lost is returned with the result and warned of above 1 %.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2, bias=False))
         >>> hooked = fv.attach(net, input_shape=(3, 8, 8))

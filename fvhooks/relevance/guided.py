@@ -17,7 +17,7 @@ class LayerGuidedBackprop(LayerGradientXActivation):  # type: ignore[misc]
     A Captum layer attributor that takes several layers in one pass and registers nothing on the model's
     ReLUs: functional and reused ones are guided as well.
 
-    Example:
+    Examples:
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
         >>> found = LayerGuidedBackprop(net, [net[0], net[1]]).attribute(torch.rand(5, 3, 8, 8), target=1)
         >>> [bool((part >= 0).all()) for part in found]

@@ -42,7 +42,7 @@ def top_units(
 ) -> list[Unit] | list[list[Unit]]:
     """The units with the most relevance, strongest first: what to visualize of an attribution.
 
-    Example:
+    Examples:
         >>> attributions = torch.zeros(2, 5, 4, 4)
         >>> attributions[:, 3], attributions[0, 1] = 1.0, 0.5
         >>> top_units(attributions, layer="layer4", k=2)

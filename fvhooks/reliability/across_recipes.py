@@ -23,7 +23,7 @@ def detectability_across(reports: Mapping[str, AuditReport]) -> xr.Dataset:
     is asked about that unit's pictures by the second recipe and about report images of the unit. So unit,
     seeds, images and, off the diagonal, recipe are held out together. A description, never a verdict.
 
-    Example:
+    Examples:
         >>> across = detectability_across({"fourier": first, "vital": second})   # doctest: +SKIP
         >>> across["area"].to_pandas()                                           # doctest: +SKIP
 

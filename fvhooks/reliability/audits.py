@@ -58,7 +58,7 @@ class AuditReport(Result):
     def mark(self, vis: Visualizations) -> Visualizations:
         """The same pictures with a badge of the verdicts, which every view of them shows.
 
-        Example:
+        Examples:
             >>> marked = report.mark(vis)              # doctest: +SKIP
             >>> fv.contact_sheet(marked).save("s.png")  # doctest: +SKIP
 
@@ -92,7 +92,7 @@ def audit(
     the images that pictures are made from take no part. Grey, noise and the mean of the unit's images are
     judged beside the pictures: where one of them passes a check, that check cannot speak for a picture.
 
-    Example:
+    Examples:
         >>> report = fv.audit(hooked, vis, store)  # doctest: +SKIP
         >>> report.verdicts.to_pandas()            # doctest: +SKIP
 

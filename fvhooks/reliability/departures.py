@@ -28,7 +28,7 @@ _KEPT = 0.5  # of the correlations: some tens of images do not tell those of ten
 class Band:
     """The range of each number among real images.
 
-    Example:
+    Examples:
         >>> band = Band.fit(np.arange(101.0)[:, None])
         >>> band.departure(np.array([[50.0], [95.0], [140.0]])).tolist()
         [0.0, 1.0, 2.0]
@@ -116,7 +116,7 @@ def fresh_departures(values: Float[np.ndarray, "image number"]) -> Float[np.ndar
 def upper_limit(numbers: Float[np.ndarray, " image"]) -> float:
     """What 95 % of fresh real images stay below, from the numbers of some.
 
-    Example:
+    Examples:
         >>> upper_limit(np.arange(1.0, 100.0))
         95.0
     """

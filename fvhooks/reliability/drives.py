@@ -23,7 +23,7 @@ Numbers = Float[np.ndarray, "*any"]
 class Drive:
     """A scale of activation on which ordinary images are at 0 and the unit's own kind is at 1.
 
-    Example:
+    Examples:
         >>> Drive(2.0, 6.0)(np.array([2.0, 4.0, 14.0])).tolist()
         [0.0, 0.5, 3.0]
 

@@ -71,7 +71,7 @@ def _check(line: xr.Dataset) -> dict[str, Any]:
 def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - whatever xarray holds, one return a kind
     """The same value in words, numbers, lists and dictionaries.
 
-    Example:
+    Examples:
         >>> plain({"a": np.array([1.5, np.nan])})
         {'a': [1.5, None]}
     """

@@ -69,7 +69,7 @@ class Finding:
 def judge(value: Interval, limit: float, floors: Mapping[str, float]) -> tuple[Verdict, str]:
     """The verdict on a number that grows as pictures depart from real images, and the rule that gave it.
 
-    Example:
+    Examples:
         >>> judge(Interval(3.0, 2.5, 3.5), 1.5, {"grey": 4.0})[0]
         'contradicted'
         >>> judge(Interval(1.0, 0.5, 1.2), 1.5, {"grey": 1.0})

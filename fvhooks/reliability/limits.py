@@ -16,7 +16,7 @@ FILE = "clean_networks.json"
 class CleanLimit:
     """What pictures of clean networks stay below.
 
-    Example:
+    Examples:
         >>> limit = CleanLimit(0.3, "three pictures", np.array([0.1, 0.2, 0.3]))
         >>> limit.p_value(0.9), limit.p_value(0.2)
         (0.25, 0.75)
@@ -48,7 +48,7 @@ def measured() -> dict[str, Any]:
 def clean_limit(check: str) -> CleanLimit:
     """The limit of a check of the family "tampered".
 
-    Example:
+    Examples:
         >>> clean_limit("silent_units").origin.startswith("the largest of ")
         True
 

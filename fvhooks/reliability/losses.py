@@ -23,7 +23,7 @@ Peaks = Float[np.ndarray, "*any"]
 def losses_of(peaks: Peaks, left: Peaks, before: Drive, after: Drive, *, most: float = np.inf) -> Peaks:
     """The share of each picture's drive that is lost; NaN for a picture that leaves its unit cold.
 
-    Example:
+    Examples:
         >>> scale = Drive(0.0, 10.0)
         >>> losses_of(np.array([10.0, 40.0, 1.0]), np.array([10.0, 1.0, 1.0]), scale, scale).tolist()
         [0.0, 0.975, nan]

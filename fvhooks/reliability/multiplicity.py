@@ -60,7 +60,7 @@ class Correction:
 def correct(findings: Findings, families: Mapping[str, str]) -> Correction:
     """Judge the findings of a report together, family by family.
 
-    Example:
+    Examples:
         >>> from fvhooks.metrics.intervals import Interval
         >>> null = np.arange(30.0)
         >>> far = Finding(CONTRADICTED, "far", Interval(40, 35, 45), 28.0, null=null)
@@ -100,7 +100,7 @@ def correct(findings: Findings, families: Mapping[str, str]) -> Correction:
 def conformal_p(value: float, nulls: Sequence[Float[np.ndarray, " _"]]) -> float:
     """The share of cases in which nothing is wrong that are at least as far as `value`, itself included.
 
-    Example:
+    Examples:
         >>> conformal_p(8.5, [np.arange(9.0), np.arange(10.0)])
         0.0975
 
@@ -116,7 +116,7 @@ def conformal_p(value: float, nulls: Sequence[Float[np.ndarray, " _"]]) -> float
 def adjust(p_values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """P-values adjusted by Benjamini and Hochberg's rule; NaN is no question.
 
-    Example:
+    Examples:
         >>> adjust(np.array([0.01, 0.04, np.nan, 0.03])).round(3).tolist()
         [0.03, 0.04, nan, 0.04]
     """
@@ -134,7 +134,7 @@ def adjust(p_values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]
 def family_verdict(verdicts: Sequence[str]) -> Verdict:
     """What a family's checks say of one unit: what one contradicts is contradicted.
 
-    Example:
+    Examples:
         >>> family_verdict(["inconclusive", "not contradicted"])
         'not contradicted'
     """

@@ -42,7 +42,7 @@ class Extremes:
 class Ranges:
     """Where each channel may lie, by layer.
 
-    Example:
+    Examples:
         >>> from fvhooks.demo import load_network
         >>> hooked = load_network()
         >>> shut = Ranges({"stage1": torch.zeros(8)}, {"stage1": torch.zeros(8)})

@@ -27,7 +27,7 @@ Rows = Shaped[np.ndarray, "image ..."]
 class Table:
     """Some arrays with one row a real image, added as images are read.
 
-    Example:
+    Examples:
         >>> table = Table()
         >>> table.add(["a", "b"], {"peak": np.array([1.0, 2.0])})
         >>> table.of("peak", ["b", "a", "b"]).tolist(), table.missing(["a", "c"])
@@ -97,7 +97,7 @@ def readings_of(
 ) -> Readings:
     """What is known of a network on a store's images; nothing, where it no longer answers as it did.
 
-    Example:
+    Examples:
         >>> readings_of(hooked, store) is readings_of(hooked, store)  # doctest: +SKIP
         True
 

@@ -12,7 +12,7 @@ _SCALES = 3
 def image_traits(images: Float[torch.Tensor, "image rgb y x"]) -> Float[np.ndarray, "image trait"]:
     """Mean and deviation of each colour, how colours go together, contrast at three scales, saturation.
 
-    Example:
+    Examples:
         >>> image_traits(torch.rand(2, 3, 8, 8)).shape
         (2, 13)
 
@@ -56,7 +56,7 @@ def linear_scores(
 
     Ridge regression on standardised traits, pictures and real images with the same total weight.
 
-    Example:
+    Examples:
         >>> seen, is_picture = np.array([[0.0], [1.0]]), np.array([False, True])
         >>> scores = linear_scores(seen, is_picture, np.array([[0.1], [2.0]]))
         >>> bool(scores[1] > scores[0])
@@ -80,7 +80,7 @@ def linear_scores(
 def area_under_curve(pictures: Float[np.ndarray, " _"], real: Float[np.ndarray, " other"]) -> float:
     """The probability that a picture scores above a real image; ties count half.
 
-    Example:
+    Examples:
         >>> area_under_curve(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
         0.875
     """

@@ -14,7 +14,7 @@ Images = Float[torch.Tensor, "image rgb y x"]
 def vary(images: Images, *, seed: int = 0) -> dict[str, Images]:
     """Each of `VARIANTS` of some pictures; the same shifts for every picture of one call.
 
-    Example:
+    Examples:
         >>> [variant.shape[0] for variant in vary(torch.rand(2, 3, 8, 8)).values()]
         [2, 2, 2, 2]
 

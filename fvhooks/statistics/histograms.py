@@ -19,7 +19,7 @@ class PeakHistogram:
 
     Counts add up, so that the same comes out in whatever order and batches the images come.
 
-    Example:
+    Examples:
         >>> seen = PeakHistogram.empty(1)
         >>> seen.update(np.array([[1.0], [2.0], [-3.0]], np.float32))
         >>> seen.quantiles([0, 0.5, 1]).round(1).tolist(), round(float(seen.active_fraction()[0]), 2)

@@ -16,7 +16,7 @@ from fvhooks.statistics.reductions import deviations
 class Moments(Statistic):
     """Natural mean and variance of each channel.
 
-    Example:
+    Examples:
         >>> moments = Moments.about(Subject(1))
         >>> moments.update(torch.tensor([[[1.0, 3.0]], [[5.0, 7.0]]]))
         >>> moments.result()["natural_mean"].item(), moments.result()["natural_variance"].item()

@@ -15,7 +15,7 @@ def peaks(
 ) -> dict[str, Shaped[np.ndarray, "image channel"]]:
     """Peak, its position and the average of each channel; the lowest value too where values have signs.
 
-    Example:
+    Examples:
         >>> kept = peaks(torch.tensor([[[1.0, 5.0, 3.0]]]))
         >>> kept["peak"].item(), kept["position"].item(), kept["average"].item()
         (5.0, 1, 3.0)

@@ -15,7 +15,7 @@ from fvhooks.statistics.reductions import order_statistics
 def choose_ranks(positions: int, count: int | None = 256) -> Int[np.ndarray, " rank"]:
     """Which places of the sorted order are kept: both ends, and more of them towards the ends.
 
-    Example:
+    Examples:
         >>> choose_ranks(4).tolist()
         [0, 1, 2, 3]
         >>> choose_ranks(100, 8).tolist()
@@ -45,7 +45,7 @@ def choose_ranks(positions: int, count: int | None = 256) -> Int[np.ndarray, " r
 class Profile(Statistic):
     """Mean over images of each channel's sorted values, at chosen ranks.
 
-    Example:
+    Examples:
         >>> profile = Profile.about(Subject(1, choose_ranks(3)))
         >>> profile.update(torch.tensor([[[3.0, 1.0, 2.0]], [[5.0, 3.0, 4.0]]]))
         >>> profile.result()["profile"].tolist()

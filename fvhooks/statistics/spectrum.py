@@ -15,7 +15,7 @@ from fvhooks.statistics import STATISTICS, Measured, Statistic, Subject
 class Spectrum(Statistic):
     """Mean over images of the magnitude of each frequency (`rfft2` with `norm="ortho"`).
 
-    Example:
+    Examples:
         >>> spectrum = Spectrum.about(Subject(3, size=(8, 8)))
         >>> spectrum.update(torch.full((2, 3, 8, 8), 0.5))
         >>> spectrum.result()["spectrum"].shape, spectrum.result()["spectrum"][0, 0, 0].item()

@@ -17,7 +17,7 @@ Values = Shaped[np.ndarray, "..."]
 def checksum(values: Values, start: int = 0) -> int:
     """A number that changes with any of the values; strings count as UTF-8.
 
-    Example:
+    Examples:
         >>> checksum(np.zeros(3)) == checksum(np.zeros(3)), checksum(np.zeros(3)) == checksum(np.ones(3))
         (True, False)
     """

@@ -16,7 +16,7 @@ from fvhooks.store.verification import lost, missing_shards, runs
 def describe_store(path: str | Path) -> str:
     """What is in a store and what is still missing, a line a fact; its values are not read, only looked at.
 
-    Example:
+    Examples:
         >>> print(describe_store("stats.zarr"))  # doctest: +SKIP
 
     Args:

@@ -21,7 +21,7 @@ def receptive_fields(
 ) -> dict[str, Field]:
     """The window around the middle position of each layer that holds 95 % of its gradient to the picture.
 
-    Example:
+    Examples:
         >>> from torch import nn
         >>> from fvhooks.hooks import attach
         >>> model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten(), nn.Linear(1024, 2)).eval()

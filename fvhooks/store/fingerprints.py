@@ -22,7 +22,7 @@ def fingerprint_model(hooked: HookedModel) -> Fingerprint:
 
     The size of its input is no part of it: the images of a store have theirs, known or not when attaching.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> net = nn.Linear(2, 2)
         >>> fingerprint_model(fv.attach(net)) == fingerprint_model(fv.attach(net))

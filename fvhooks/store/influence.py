@@ -86,7 +86,7 @@ class KeptInfluence:
     def influence(self, layer: str, label: int) -> xr.Dataset:
         """Which inputs the channels of a layer named in the images of a label, those with most votes first.
 
-        Example:
+        Examples:
             >>> store.influence("layer4", 207).votes.sum("part")  # doctest: +SKIP
 
         Args:

@@ -27,7 +27,7 @@ _CONFIGURE = (
 def is_url(path: str) -> bool:
     """Whether a path names a protocol.
 
-    Example:
+    Examples:
         >>> is_url("s3://bucket/key"), is_url("/data/stats.zarr")
         (True, False)
     """
@@ -37,7 +37,7 @@ def is_url(path: str) -> bool:
 def normalised(path: str | Path) -> str:
     """A path that means the same in every process; URLs of folders here become paths, which write atomically.
 
-    Example:
+    Examples:
         >>> normalised("s3://bucket/stats.zarr/"), normalised("file:///data/stats.zarr")
         ('s3://bucket/stats.zarr', '/data/stats.zarr')
     """
@@ -83,7 +83,7 @@ def sweep(path: str) -> None:
 def explained(path: str, doing: str) -> Iterator[None]:
     """What keeps the block from reaching a place becomes an error that says what to do.
 
-    Example:
+    Examples:
         >>> with explained("nowhere://x", "read"):
         ...     fsspec.url_to_fs("nowhere://x")
         Traceback (most recent call last):

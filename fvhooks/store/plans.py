@@ -99,7 +99,7 @@ def make_plan(
 ) -> Plan:
     """Settle rows, splits, references and shards.
 
-    Example:
+    Examples:
         >>> plan = make_plan(["a", "b", "c", "d"], np.array([1, 0, 1, 0]), references=50, shard_size=3)
         >>> plan.index.tolist(), [(s.group, s.start, s.stop) for s in plan.segments]
         ([1, 3, 0, 2], [(0, 0, 2), (1, 2, 3), (1, 3, 4)])
@@ -133,7 +133,7 @@ def make_plan(
 def split_of(ids: Sequence[str]) -> Int8[np.ndarray, " image"]:
     """Which of `SPLITS` each image belongs to: 60, 20 and 20 %, by a hash of its id alone.
 
-    Example:
+    Examples:
         >>> np.bincount(split_of([str(n) for n in range(1000)])).tolist()
         [605, 207, 188]
     """
@@ -143,7 +143,7 @@ def split_of(ids: Sequence[str]) -> Int8[np.ndarray, " image"]:
 def halves_of(ids: Sequence[str]) -> Int8[np.ndarray, " image"]:
     """Which of two random halves each image belongs to, 0 or 1, by a hash of its id alone.
 
-    Example:
+    Examples:
         >>> np.bincount(halves_of([str(n) for n in range(1000)])).tolist()
         [490, 510]
     """

@@ -39,7 +39,7 @@ class Queries(Contents):
     ) -> xr.Dataset:
         """The images that a channel answers most strongly to.
 
-        Example:
+        Examples:
             >>> store.top_images(fv.Unit("layer4", 7), k=9).id.values  # doctest: +SKIP
 
         Args:
@@ -122,7 +122,7 @@ class Queries(Contents):
     def top_of_layer(self, layer: str, k: int = 9, split: str | None = None) -> xr.Dataset:
         """The images that each channel of a layer answers most strongly to: `top_images`, for all at once.
 
-        Example:
+        Examples:
             >>> store.top_of_layer("layer4", k=9).compute()                     # doctest: +SKIP
             >>> store.top_of_layer("layer4")[["id", "value"]].compute()         # doctest: +SKIP
 
@@ -162,7 +162,7 @@ class Queries(Contents):
     def class_means(self, layer: str, array: str = "peak", split: str | None = None) -> xr.DataArray:
         """The mean over the readable images of each label.
 
-        Example:
+        Examples:
             >>> store.class_means("layer4").sel(label=207).compute()  # doctest: +SKIP
 
         Args:
@@ -195,7 +195,7 @@ class Queries(Contents):
     ) -> xr.DataArray:
         """How alike channels answer: Pearson's coefficients over all readable images.
 
-        Example:
+        Examples:
             >>> store.correlations("layer4").sel(channel=7).compute()      # doctest: +SKIP
             >>> store.correlations("layer3", "layer4").compute()           # doctest: +SKIP
 
@@ -224,7 +224,7 @@ class Queries(Contents):
     def dead_units(self, layer: str) -> list[Unit]:
         """The channels that are above zero nowhere in any readable image.
 
-        Example:
+        Examples:
             >>> [unit.channel for unit in store.dead_units("layer4")]  # doctest: +SKIP
         """
         return [Unit(layer, int(channel)) for channel in np.flatnonzero(self._active(layer) == 0)]
@@ -232,7 +232,7 @@ class Queries(Contents):
     def silent_units(self, layer: str, share: float = 0.001) -> list[Unit]:
         """The channels that are above zero in less than a share of the readable images, dead ones included.
 
-        Example:
+        Examples:
             >>> len(store.silent_units("layer4", share=0.01))  # doctest: +SKIP
 
         Args:

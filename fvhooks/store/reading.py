@@ -28,7 +28,7 @@ from fvhooks.store.verification import verify_store
 class Store(Queries, KeptInfluence, KeptResults):
     """What real images do in a model, read lazily; made by `fvhooks.collect` and `fvhooks.open_store`.
 
-    Example:
+    Examples:
         >>> store = fv.open_store("stats.zarr", dataset)                       # doctest: +SKIP
         >>> store["layer4"].peak.groupby("label").mean()                       # doctest: +SKIP
         >>> store.images(store.top_images(fv.Unit("layer4", 7), k=9).id.values)  # doctest: +SKIP
@@ -83,7 +83,7 @@ class Store(Queries, KeptInfluence, KeptResults):
     def of_label(self, label: int) -> OfLabel:
         """The same store, with a label's own images as top images: pictures for a circuit of a class.
 
-        Example:
+        Examples:
             >>> graph.illustrated(store=store.of_label(207), hooked=hooked)  # doctest: +SKIP
 
         Args:
@@ -127,7 +127,7 @@ class Store(Queries, KeptInfluence, KeptResults):
 def open_store(path: str | Path, dataset: Any | None = None) -> Store:  # noqa: ANN401
     """Open what `fvhooks.collect` made.
 
-    Example:
+    Examples:
         >>> fv.open_store("stats.zarr", dataset)["layer4"].natural_mean  # doctest: +SKIP
 
     Args:

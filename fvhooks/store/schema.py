@@ -103,7 +103,7 @@ class LayerSpec:
 def encode_name(name: str) -> str:
     """A layer name as one segment of a path.
 
-    Example:
+    Examples:
         >>> encode_name("layer4/sae#1[0]")
         'layer4%2Fsae%231%5B0%5D'
     """

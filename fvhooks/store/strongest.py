@@ -32,7 +32,7 @@ def strongest_of(
 ) -> Strongest:
     """The strongest rows of one block.
 
-    Example:
+    Examples:
         >>> block = np.array([[1.0], [3.0], [3.0]])
         >>> found = strongest_of(block, np.ones(3, bool), np.array([0, 2, 1]), start=10, k=2)
         >>> found.rows.ravel().tolist(), found.values.ravel().tolist()

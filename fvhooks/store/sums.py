@@ -29,7 +29,7 @@ class LabelSums:
     ) -> "LabelSums":
         """The sums of one block; rows with NaN are left out.
 
-        Example:
+        Examples:
             >>> sums = LabelSums.of(np.array([[1.0], [2.0], [np.nan]]), np.array([4, 4, 7]), np.ones(3, bool))
             >>> sums.labels.tolist(), sums.counts.tolist(), sums.totals.tolist()
             ([4], [2], [[3.0]])

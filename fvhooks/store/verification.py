@@ -106,7 +106,7 @@ def lost(root: zarr.Group) -> list[str]:
 def runs(numbers: Iterable[int]) -> str:
     """Ascending numbers as text, neighbours joined.
 
-    Example:
+    Examples:
         >>> runs([0, 3, 4, 5, 9])
         '0, 3-5, 9'
     """

@@ -126,7 +126,7 @@ class VoteSpace:
 def heads_of(channels: int) -> int:
     """How many channels of a layer an image counts as active.
 
-    Example:
+    Examples:
         >>> heads_of(16), heads_of(512), heads_of(3)
         (2, 52, 1)
     """

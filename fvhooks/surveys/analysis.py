@@ -116,7 +116,7 @@ def analyse_survey(
 ) -> SurveyReport:
     """Read the files that raters saved, and say how well each recipe's pictures are recognised.
 
-    Example:
+    Examples:
         >>> print(analyse_survey(["anna.json", "ben.json"], "survey/key.json"))  # doctest: +SKIP
 
     Args:

@@ -37,7 +37,7 @@ def write_survey(
     A page holds pictures and questions in an order of its own, and nothing that tells a recipe. Keep
     `key.json` from the raters. Each page ends with a file of answers to download, for `analyse_survey`.
 
-    Example:
+    Examples:
         >>> pages = write_survey({"vital": vis}, ["cat", "dog"], "survey")  # doctest: +SKIP
 
     Args:

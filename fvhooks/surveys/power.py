@@ -23,7 +23,7 @@ def raters_needed(
 
     Answers about one unit are alike: beyond a point more raters say nothing new, only more units do.
 
-    Example:
+    Examples:
         >>> raters_needed(0.5, 0.7, units=10)
         10
         >>> raters_needed(0.5, 0.7, units=10, clustering=0.2) is None
@@ -65,7 +65,7 @@ def raters_needed(
 def clustering(values: ArrayLike, groups: ArrayLike) -> float:
     """How alike answers within a group are: the intraclass correlation, by analysis of variance.
 
-    Example:
+    Examples:
         >>> clustering([1.0, 1.0, 0.0, 0.0], ["a", "a", "b", "b"])
         1.0
 

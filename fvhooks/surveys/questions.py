@@ -117,7 +117,7 @@ def real_pictures(store: Store, units: Sequence[Unit], count: int, *, seed: int 
 
     Outputs get images of their label, other units the images of the report split that move them most.
 
-    Example:
+    Examples:
         >>> real = real_pictures(store, [fv.Unit.logit(3)], count=2)  # doctest: +SKIP
 
     Args:

@@ -13,7 +13,7 @@ def rater_agreement(
 ) -> float:
     """Krippendorff's alpha of answers to the same questions.
 
-    Example:
+    Examples:
         >>> rater_agreement(["a", "a", "b", "b"], ["cat", "cat", "dog", "dog"])
         1.0
 

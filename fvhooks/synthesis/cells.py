@@ -15,7 +15,7 @@ def cells_of(layout: Layout, side: int) -> Int[np.ndarray, "cell position"]:
     All cells are of one size, so that those of an odd grid overlap. A grid that has no more than `side` rows
     or columns is one cell. Tokens outside the picture are in none, unless they are all that there is.
 
-    Example:
+    Examples:
         >>> cells_of(Layout("map", 8, grid=(3, 4)), 2).tolist()
         [[0, 1, 4, 5], [2, 3, 6, 7], [4, 5, 8, 9], [6, 7, 10, 11]]
 

@@ -19,7 +19,7 @@ def term_gradients(
     A term whose gradient is a hundred times as long as another's has the say, whatever the weights look
     like. Transforms are left out, so that the answer is the same each time.
 
-    Example:
+    Examples:
         >>> plan = recipe.plan(request)                                     # doctest: +SKIP
         >>> term_gradients(hooked, plan, images, [0])["RaisedChannels"]     # doctest: +SKIP
         tensor([0.0312])

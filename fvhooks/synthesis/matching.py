@@ -21,7 +21,7 @@ def expand(
 ) -> Float[np.ndarray, "channel position"]:
     """A profile kept at some ranks, at as many ranks as a picture has positions; linear between them.
 
-    Example:
+    Examples:
         >>> expand(np.array([0, 2]), np.array([[0.0, 1.0]], np.float32), 3)
         array([[0. , 0.5, 1. ]], dtype=float32)
     """
@@ -94,7 +94,7 @@ def matching_loss(
 ) -> Float[torch.Tensor, " picture"]:
     """Weighted sort-matching loss of each picture: Σ over channels and ranks of weight · (value − profile)².
 
-    Example:
+    Examples:
         >>> values = torch.tensor([[[3.0, 1.0, 2.0]]], requires_grad=True)
         >>> profile, owner = torch.tensor([[[1.0, 2.0, 4.0]]]), torch.tensor([0])
         >>> matching_loss(values, profile, owner, torch.tensor([[[1.0]]])).tolist()

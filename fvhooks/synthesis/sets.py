@@ -27,7 +27,7 @@ _COMPONENTS = 50
 class ImageSet:
     """Images whose common features in a layer a picture shall show, with recipe "minds_eye".
 
-    Example:
+    Examples:
         >>> ImageSet("layer3", np.zeros((4, 3, 32, 32), np.uint8), name="padlocks").id
         'layer3:padlocks'
 

@@ -64,7 +64,7 @@ class Visualizations(Result):
 def as_visualizations(units: Sequence[Target], images: Any) -> Visualizations:  # noqa: ANN401
     """Pictures of any other tool, or real images, as `Visualizations`, so that they can be audited and shown.
 
-    Example:
+    Examples:
         >>> as_visualizations([Unit("layer4", 7)], np.zeros((1, 2, 3, 8, 8), np.uint8)).images.dims
         ('unit', 'seed', 'rgb', 'y', 'x')
 

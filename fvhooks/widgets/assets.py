@@ -10,7 +10,7 @@ STATIC = Path(__file__).parent / "static"
 def find_asset(name: str) -> Path:
     """The path of a built script or style sheet.
 
-    Example:
+    Examples:
         >>> find_asset("card.js").name
         'card.js'
 

@@ -99,7 +99,7 @@ def strata_of(data: xr.Dataset) -> tuple[list[str], Shaped[np.ndarray, " cell"]]
 def coded(words: list[str]) -> tuple[list[str], Shaped[np.ndarray, " cell"]]:
     """Distinct words in the order of their first use, and which of them each is.
 
-    Example:
+    Examples:
         >>> coded(["b", "a", "b"])
         (['b', 'a'], array([0, 1, 0]))
     """

@@ -24,7 +24,7 @@ class Histogram(TypedDict):
 def number(value: float) -> str:
     """A number for people: three significant digits, a dash where there is none.
 
-    Example:
+    Examples:
         >>> number(12.345), number(1234.5), number(float("nan"))
         ('12.3', '1,234', '–')
     """
@@ -73,7 +73,7 @@ def lay_out(
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers between two ends.
 
-    Example:
+    Examples:
         >>> ticks(0.3, 9.2)
         [2.0, 4.0, 6.0, 8.0]
     """

@@ -26,7 +26,7 @@ def to_pil(picture: UInt8[np.ndarray, "rgb y x"]) -> Image.Image:
 def encode(picture: UInt8[np.ndarray, "rgb y x"], side: int | None = None) -> bytes:
     """A picture as PNG where it is small, else as JPEG without colour subsampling.
 
-    Example:
+    Examples:
         >>> encode(np.zeros((3, 8, 8), np.uint8))[1:4]
         b'PNG'
 
@@ -56,7 +56,7 @@ def encode_mask(alpha: UInt8[np.ndarray, "y x"], side: int | None = None) -> byt
 class Packer:
     """Byte strings in one buffer, since nested binary traits do not survive every notebook.
 
-    Example:
+    Examples:
         >>> packer = Packer()
         >>> packer.add(b"ab"), packer.add(b"c"), packer.packed
         ((0, 2), (2, 3), b'abc')

@@ -76,7 +76,7 @@ def describe(cards: UnitCards, index: int) -> Facts:
 def interval(value: float, low: float, high: float) -> str:
     """A value with its interval, where it has one.
 
-    Example:
+    Examples:
         >>> interval(0.5, 0.4, 0.61)
         '0.5 [0.4, 0.61]'
     """

@@ -52,7 +52,7 @@ VIEWERS.register("forming")(FormingViewer())
 def describe(forming: Forming) -> str:
     """How far the work has come.
 
-    Example:
+    Examples:
         >>> import torch
         >>> describe(Forming(["3:7"], [0], torch.zeros(1, 3, 2, 2), 20, 160, 1, 4))
         'step 20 of 160, batch 1 of 4'

@@ -33,7 +33,7 @@ class Rows:
 def rows_of(graph: AttributionGraph) -> Rows:
     """The rows of a graph, its nodes ordered by the places of their neighbours so that few edges cross.
 
-    Example:
+    Examples:
         >>> pairs = [(0, 3), (1, 2)]
         >>> graph = AttributionGraph.of(["a:0", "a:1", "b:0", "b:1"], pairs, weight=[1, 1], layers=["a", "b"])
         >>> rows_of(graph).layers, rows_of(graph).row.tolist(), rows_of(graph).rank.tolist()
@@ -94,7 +94,7 @@ def _known(values: np.ndarray) -> np.ndarray:
 def sides_of(scores: Float[np.ndarray, " node"]) -> Float[np.ndarray, " node"]:
     """The side of each node in pixels, linear in its score.
 
-    Example:
+    Examples:
         >>> sides_of(np.array([0.0, 0.5, 1.0])).tolist()
         [33.0, 66.5, 100.0]
     """

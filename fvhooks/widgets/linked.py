@@ -8,7 +8,7 @@ from fvhooks.units import Unit
 def is_unit(name: str) -> bool:
     """Whether a text names a unit: one that a view does not have may be chosen in another.
 
-    Example:
+    Examples:
         >>> is_unit("layer4:7"), is_unit("nobody")
         (True, False)
     """

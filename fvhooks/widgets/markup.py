@@ -15,7 +15,7 @@ _VOID = frozenset({"img", "input", "rect", "line"})
 def tag(name: str, *children: "Markup | None", **attributes: str | float | bool | None) -> Markup:
     """One element; a trailing underscore is dropped from attribute names, others become hyphens.
 
-    Example:
+    Examples:
         >>> tag("p", text("a < b"), class_="note", aria_hidden="true")
         '<p class="note" aria-hidden="true">a &lt; b</p>'
 

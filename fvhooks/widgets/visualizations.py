@@ -47,7 +47,7 @@ VIEWERS.register(Visualizations.kind)(VisualizationsViewer())
 def contact_sheet(vis: Visualizations, *, columns: int | None = None, side: int = 160) -> Image.Image:
     """All pictures in one image, each unit named above its own.
 
-    Example:
+    Examples:
         >>> from fvhooks.synthesis.visualizations import as_visualizations
         >>> from fvhooks.units import Unit
         >>> vis = as_visualizations([Unit("layer4", 7)], np.zeros((1, 2, 3, 8, 8), np.uint8))

@@ -18,7 +18,7 @@ ADDITIONS: Final = frozenset({"add", "radd", "iadd", "sub", "rsub", "isub", "sub
 def plain_name(func: Callable[..., Any]) -> str:
     """The name of an operation, however it is written.
 
-    Example:
+    Examples:
         >>> import torch
         >>> [plain_name(func) for func in (torch.add, Tensor.__add__, Tensor.relu_)]
         ['add', 'add', 'relu']
@@ -80,7 +80,7 @@ class Addition:
 class Calls(TorchFunctionMode):
     """While it is entered, `on_weighted` and `on_addition` are told of each such call before it runs.
 
-    Example:
+    Examples:
         >>> import torch
         >>> class Named(Calls):
         ...     def on_weighted(self, weighted):

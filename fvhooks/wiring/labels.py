@@ -21,7 +21,7 @@ def compact(labels: Labels) -> Labels:
 
     Zeros at the border of a map (`image channel y x`) are no change: the padding of a channel is part of it.
 
-    Example:
+    Examples:
         >>> compact(torch.tensor([[1, 1, 1], [2, 2, 2]])).shape
         torch.Size([2, 1])
     """
@@ -73,7 +73,7 @@ def along(labels: Labels, axis: int, size: int) -> LineNumbers | None:
 def across(lines: LineNumbers, axis: int, ndim: int) -> Labels:
     """Labels of a tensor whose channels are some lines.
 
-    Example:
+    Examples:
         >>> across(np.array([4, 5, 6]), 1, 4).shape
         torch.Size([1, 3, 1, 1])
     """

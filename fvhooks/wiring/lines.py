@@ -79,7 +79,7 @@ class Found:
 class Lines:
     """Every line of a forward pass.
 
-    Example:
+    Examples:
         >>> lines = Lines()
         >>> call = lines.add("weighted", 2, parents=(np.array([0, 0, 0]),), number=4)
         >>> scaled = lines.add("scaled", 2, parents=(call.lines,), gain=np.array([2.0, -1.0]))

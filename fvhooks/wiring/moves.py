@@ -20,7 +20,7 @@ _FAILURES: Final = (RuntimeError, TypeError, ValueError, IndexError)
 class Move:
     """One call of an operation that may only move values; made before it runs, since it may overwrite them.
 
-    Example:
+    Examples:
         >>> x = torch.rand(1, 2, 3, 3)
         >>> labels = torch.tensor([7, 8]).reshape(1, 2, 1, 1)
         >>> move = Move(([x, x], 1), {}, lambda tensor: labels)

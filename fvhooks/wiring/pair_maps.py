@@ -40,7 +40,7 @@ class Strongest:
 class PairMaps:
     """One convolution or linear map, ready to be asked about any images.
 
-    Example:
+    Examples:
         >>> kernel = torch.tensor([[1.0, -1.0], [0.0, 2.0]])[..., None, None]
         >>> pairs = PairMaps(kernel, Geometry())
         >>> pairs.maps(torch.ones(1, 2, 3, 3))[0].tolist()

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 def origins_to(origin: Int[np.ndarray, "channel 2"]) -> list[list[int]]:
     """Runs of channels of one node at equal steps, as [node, first channel, step, count].
 
-    Example:
+    Examples:
         >>> origins_to(np.array([[3, 0], [3, 1], [3, 2], [-1, -1], [-1, -1], [5, 8]]))
         [[3, 0, 1, 3], [-1, -1, 0, 2], [5, 8, 0, 1]]
 
@@ -42,7 +42,7 @@ def origins_of(runs: Sequence[Sequence[int]]) -> Int[np.ndarray, "channel 2"]:
 def factors_to(factors: Float[np.ndarray, " factor"] | None) -> Any:  # noqa: ANN401 - plain data
     """A list of numbers, or the one that all of them are and how many.
 
-    Example:
+    Examples:
         >>> factors_to(np.ones(64)), factors_to(np.array([0.5, -2.0]))
         ({'each': 1.0, 'count': 64}, [0.5, -2.0])
 

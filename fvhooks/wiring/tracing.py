@@ -29,7 +29,7 @@ def find_wiring(
     operation is followed as it is called. Beside the layers asked for, "logits" among them or not, the wiring
     has the hidden nodes between them.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.ReLU(), nn.Flatten())
         >>> wiring = find_wiring(fv.attach(net, input_shape=(3, 8, 8)), ["1", "3"])

@@ -24,7 +24,7 @@ from fvhooks.wiring.plans import NOWHERE, Filter, Node, Skip, Wiring
 class InfluenceRule:
     """How influence is counted.
 
-    Example:
+    Examples:
         >>> InfluenceRule.of(True), InfluenceRule.of({"votes": 3}).votes
         (InfluenceRule(votes=5, positive_only=False, width=32), 3)
 

@@ -34,7 +34,7 @@ def expanded_weights(
     everything pass, poolings keep the value, gates are 1. `natural` replaces the first of these by how often
     they do.
 
-    Example:
+    Examples:
         >>> import fvhooks as fv
         >>> from fvhooks.wiring import find_wiring
         >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 3))

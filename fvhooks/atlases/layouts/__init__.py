@@ -34,7 +34,7 @@ LAYOUTS: Registry[Placing] = Registry("fvhooks.atlases.layouts", "layout")
 def shape_into_square(points: Real[np.ndarray, "item 2"]) -> Float64[np.ndarray, "item 2"]:
     """The same places in [0, 1], x and y each stretched on their own; 0.5 where all items have the same.
 
-    Example:
+    Examples:
         >>> shape_into_square(np.array([[1.0, 5.0], [3.0, 5.0]])).tolist()
         [[0.0, 0.5], [1.0, 0.5]]
 

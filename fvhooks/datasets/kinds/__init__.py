@@ -60,7 +60,7 @@ KINDS: Registry[type[Items]] = Registry("fvhooks.datasets.kinds", "kind of data 
 def items_of(dataset: Any, channels: int | None = None) -> Items:  # noqa: ANN401 - any data set
     """A data set read by the most specific kind that claims it.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> items = items_of((np.zeros((5, 8, 8, 3), np.uint8), [0, 1, 0, 1, 0]))
         >>> len(items), items.item(1)[0].shape, int(items.item(1)[1])

@@ -84,7 +84,7 @@ def _check_labels(evidence: Evidence, judge: Judge) -> None:
 def log_odds(logits: Float[np.ndarray, "image output"], output: int) -> Float[np.ndarray, " image"]:
     """The logarithm of an output's odds against all others, after softmax.
 
-    Example:
+    Examples:
         >>> log_odds(np.log([[1.0, 2.0, 1.0]]), 1).round(6).tolist()
         [0.0]
     """
@@ -97,7 +97,7 @@ def log_odds(logits: Float[np.ndarray, "image output"], output: int) -> Float[np
 def ranks(logits: Float[np.ndarray, "image output"], output: int) -> Int[np.ndarray, " image"]:
     """An output's place among all, 1 the highest.
 
-    Example:
+    Examples:
         >>> ranks(np.array([[3.0, 1.0, 2.0]]), 2).tolist()
         [2]
     """

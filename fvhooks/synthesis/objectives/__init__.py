@@ -27,7 +27,7 @@ class Seen:
 class Objective(ABC):
     """A loss of each picture; lower is better.
 
-    Example:
+    Examples:
         >>> from fvhooks.synthesis.objectives.pixel_norm import PixelNorm
         >>> from fvhooks.synthesis.objectives.total_variation import TotalVariation
         >>> both = TotalVariation() + 0.5 * PixelNorm()

@@ -13,7 +13,7 @@ class Evenness(Objective):
     The variance of the probabilities themselves is zero there too, but has no gradient to follow where the
     model is sure, as trained ones are of noise.
 
-    Example:
+    Examples:
         >>> sure = torch.tensor([[[4.0], [0.0]], [[5.0], [5.0]]])  # [picture, output, position]
         >>> Evenness()(Seen({"logits": sure}, torch.zeros(2, 3, 4, 4), torch.tensor([0, 0]))).tolist()
         [4.0, 0.0]

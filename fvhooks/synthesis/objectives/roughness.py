@@ -11,7 +11,7 @@ class Roughness(Objective):
 
     A mean over the pixels, so that a weight holds at every size of picture.
 
-    Example:
+    Examples:
         >>> step = torch.zeros(1, 1, 2, 2)
         >>> step[..., 1] = 1.0
         >>> Roughness()(Seen({}, step, torch.tensor([0]))).tolist()

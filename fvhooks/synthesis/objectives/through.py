@@ -13,7 +13,7 @@ from fvhooks.synthesis.objectives import Objective, Seen
 class Through(Objective):
     """An objective that judges what a change makes of the activations and pictures.
 
-    Example:
+    Examples:
         >>> from fvhooks.synthesis.objectives.pixel_norm import PixelNorm
         >>> halved = Through(PixelNorm(), lambda seen: Seen({}, seen.pictures / 2, seen.owner))
         >>> halved(Seen({}, torch.ones(1, 1, 2, 2), torch.tensor([0]))).tolist()

@@ -12,7 +12,7 @@ from fvhooks.synthesis.parametrisations.images import Pictures
 class NormalizedPixels:
     """Raw pixels after normalisation, from N(0, 1), clamped after every step to what [0, 1] becomes there.
 
-    Example:
+    Examples:
         >>> pictures = NormalizedPixels((3, 8, 8), [torch.Generator()], Preprocessing((0.5,), (0.25,)))
         >>> pictures.constrain()
         >>> bool(pictures.pixels.min() >= -2), bool(pictures.pixels.max() <= 2)

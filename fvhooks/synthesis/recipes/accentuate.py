@@ -29,7 +29,7 @@ class Accentuate:
     The idea of arXiv 2402.10039, an image as the seed and a penalty in the network's own layers. Its text was
     not at hand: which penalty, which views and which weights it takes is *unverified*, and they differ here.
 
-    Example:
+    Examples:
         >>> Accentuate(closeness=0.3).closeness
         0.3
 

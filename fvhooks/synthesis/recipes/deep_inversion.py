@@ -31,7 +31,7 @@ class DeepInversion:
     store is needed, and a network without it cannot be asked. The original takes the statistics over a batch
     of pictures in pixel space; here each picture stands alone, over its own positions, in Fourier space.
 
-    Example:
+    Examples:
         >>> DeepInversion(statistics=10.0).statistics
         10.0
 

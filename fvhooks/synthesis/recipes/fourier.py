@@ -15,7 +15,7 @@ from fvhooks.synthesis.transforms import Affine
 class Fourier:
     """The picture that makes a unit fire most, under small shifts, rotations and changes of scale.
 
-    Example:
+    Examples:
         >>> Fourier(steps=64).steps
         64
 

@@ -19,7 +19,7 @@ class Maco:
     The magnitudes are the mean over the reference images of the store, so of the user's own data, whatever
     they are; the original takes those of ImageNet from a download.
 
-    Example:
+    Examples:
         >>> Maco(steps=64).steps
         64
 

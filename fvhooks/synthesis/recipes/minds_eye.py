@@ -37,7 +37,7 @@ class MindsEye:
     over its most typical images. A unit in the place of a set stands for the images that show it:
     references of its label, or crops of its top images.
 
-    Example:
+    Examples:
         >>> MindsEye(raise_weight=0.0).near_weight  # inversion only
         1.0
         >>> MindsEye.as_coded(penalty_layer="layer3.2.conv2").comparable

@@ -77,7 +77,7 @@ class Portrait:
     references in its cell, so that channels go together as they do in real images.
     With `facets=` so many groups are shared by the seeds of a unit.
 
-    Example:
+    Examples:
         >>> Portrait(neighbours=8).neighbours
         8
 

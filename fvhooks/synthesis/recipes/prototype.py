@@ -29,7 +29,7 @@ class Prototype:
     is usual of the layer for noise, so that one weight does for many; pictures of inner units are an addition
     of this package, and so is what their baseline is: the outputs', not the layer's.
 
-    Example:
+    Examples:
         >>> Prototype(roughness=30.0).roughness
         30.0
 

@@ -42,7 +42,7 @@ class Vital:
     it most, and each channel counts by how much of it contributes to the unit. For an `ImageSet` they are its
     images, all channels alike.
 
-    Example:
+    Examples:
         >>> Vital(nodes=("layer1", "layer2"), steps=300).steps
         300
 

@@ -49,7 +49,7 @@ class VitalFaithful:
     It is here to be compared with; recipe "vital" makes its pictures in a fraction of the time. Every picture
     has its own loss, jitter and norms, so batches may hold any pictures.
 
-    Example:
+    Examples:
         >>> VitalFaithful(relevance="guided_bp", references="patch_crop").steps
         2000
 

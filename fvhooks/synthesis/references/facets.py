@@ -9,7 +9,7 @@ from fvhooks.errors import MissingInputError
 def even_groups(features: Float[np.ndarray, "image feature"], count: int) -> Int[np.ndarray, " image"]:
     """Groups of similar images of equal size (± 1): farthest points first, then the nearest still free.
 
-    Example:
+    Examples:
         >>> even_groups(np.array([[0.0], [0.1], [5.0], [5.1]]), 2).tolist()
         [0, 0, 1, 1]
 

@@ -21,7 +21,7 @@ def minmax_mask(
 ) -> Float[torch.Tensor, "image channel position"]:
     """The positive part of relevance, scaled from 0 to 1 over the positions of each channel and image.
 
-    Example:
+    Examples:
         >>> minmax_mask(torch.tensor([[[1.0, 3.0, -1.0]]])).round(decimals=3).tolist()
         [[[0.3330000042915344, 1.0, 0.0]]]
     """
@@ -35,7 +35,7 @@ def importance(
 ) -> Float[torch.Tensor, "image channel"]:
     """The largest positive relevance of each channel, scaled from 0 to 1 over the channels of each image.
 
-    Example:
+    Examples:
         >>> importance(torch.tensor([[[0.0, 2.0], [-1.0, 0.0], [1.0, 1.0]]]), epsilon=1e-20).tolist()
         [[1.0, 0.0, 0.5]]
 

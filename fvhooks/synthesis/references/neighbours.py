@@ -22,7 +22,7 @@ def neighbour_groups(
 ) -> Int[np.ndarray, "group member"]:
     """Groups of images around one each, drawn at random; the first groups are the same however many follow.
 
-    Example:
+    Examples:
         >>> neighbour_groups(np.array([[0.0], [0.1], [5.0], [5.1]]), 4, 2).tolist()
         [[2, 3], [0, 1], [1, 0], [3, 2]]
 

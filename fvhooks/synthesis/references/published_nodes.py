@@ -36,7 +36,7 @@ def published_nodes(hooked: HookedModel) -> MatchedNodes:
 
     A ViT of another depth than 12 or 24 gets blocks at the places that those of 12 have, in proportion.
 
-    Example:
+    Examples:
         >>> import torchvision, fvhooks as fv
         >>> net = torchvision.models.resnet18(weights=None)
         >>> published_nodes(fv.attach(net, input_shape=(3, 64, 64))).nodes
@@ -87,7 +87,7 @@ def before(hooked: HookedModel, known: MatchedNodes, layer: str, *, inclusive: b
 def _inner_weights(count: int) -> tuple[float, ...]:
     """A tenth for the stem, 1 for what follows.
 
-    Example:
+    Examples:
         >>> _inner_weights(4)
         (0.1, 1.0, 1.0, 1.0)
     """
@@ -140,7 +140,7 @@ def _vit(probe: Probe, hooked: HookedModel) -> Iterator[MatchedNodes]:
 def _vit_places(count: int) -> tuple[int, ...]:
     """Which blocks are matched: as published, or at the same places in proportion.
 
-    Example:
+    Examples:
         >>> _vit_places(24), _vit_places(6)
         ((2, 9, 20, 23), (0, 2, 4, 5))
     """

@@ -44,7 +44,7 @@ def along(
 ) -> Float[torch.Tensor, "image position"]:
     """A channel, or the scalar product with a direction's vector, at each position.
 
-    Example:
+    Examples:
         >>> along(torch.ones(1, 2, 3), Direction("layer4", np.array([1.0, 2.0]), "both")).tolist()
         [[3.0, 3.0, 3.0]]
     """

@@ -91,7 +91,7 @@ def free_memory(device: torch.device) -> int:
 def even_size(count: int, most: int) -> int:
     """The size of the fewest batches of one size that hold so many pictures.
 
-    Example:
+    Examples:
         >>> even_size(18, 16)
         9
     """

@@ -44,7 +44,7 @@ def visualize(  # noqa: PLR0913 - the public verb; all but four are keyword-only
     batch shape it is the same to the bit, with another one the same up to rounding. A batch for which memory
     runs out is halved, and so are those after it.
 
-    Example:
+    Examples:
         >>> vis = fv.visualize(hooked, [fv.Unit.logit(207)], store=store)  # doctest: +SKIP
         >>> vis.images.dims                                                # doctest: +SKIP
         ('unit', 'seed', 'rgb', 'y', 'x')

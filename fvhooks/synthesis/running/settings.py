@@ -61,7 +61,7 @@ def key_of(said: Any) -> str:  # noqa: ANN401 - JSON values
 def written(value: Any, where: str) -> Any:  # noqa: ANN401, PLR0911 - any setting of any recipe
     """A setting in values that JSON can hold, the same in every process.
 
-    Example:
+    Examples:
         >>> from fvhooks.synthesis.transforms import Roll
         >>> written(Roll(3), "jitter")
         ['fvhooks.synthesis.transforms.Roll', {'pixels': 3}]
