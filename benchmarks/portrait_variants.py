@@ -3,6 +3,7 @@
 `portrait_trials.py` and `portrait_late.py` make their pictures.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,6 +28,7 @@ from fvhooks.synthesis.visualizations import Target
 from fvhooks.units import LOGITS, Unit
 
 DIRECTIONS = 64
+Terms = list[tuple[float, Objective]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Variant(Portrait):
+class Variant(Portrait, ABC):
     """`portrait` with other terms; `terms` says which."""
 
     def plan(self, request: Request) -> Plan:
@@ -49,11 +51,9 @@ class Variant(Portrait):
         given = {layer: [one[layer] for one in units] for layer in layers}
         return replace(planned, terms=self.terms(request, list(planned.terms), given))
 
-    def terms(
-        self, request: Request, planned: list[tuple[float, Objective]], given: dict[str, list[Given]]
-    ) -> list[tuple[float, Objective]]:
+    @abstractmethod
+    def terms(self, request: Request, planned: Terms, given: dict[str, list[Given]]) -> Terms:
         """The terms instead of the planned ones: sorted values layer by layer, then nearest places."""
-        raise NotImplementedError
 
     def _given(self, request: Request, unit: Target, layers: Sequence[str]) -> dict[str, Given]:
         """What layers give for a unit's references, grouped as `portrait` groups them."""
@@ -83,12 +83,7 @@ class Late(Variant):
     sliced: bool = False
     weight: float = 1.0
 
-    def terms(
-        self,
-        request: Request,  # noqa: ARG002 - one signature
-        planned: list[tuple[float, Objective]],
-        given: dict[str, list[Given]],
-    ) -> list[tuple[float, Objective]]:
+    def terms(self, request: Request, planned: Terms, given: dict[str, list[Given]]) -> Terms:  # noqa: ARG002 - one signature
         """The planned terms and those of late layers."""
         late = list(given)[len(given) // 2 :]
         added = sliced_distance if self.sliced else covariance_distance
@@ -102,9 +97,7 @@ class Tagged(Variant):
     cells: int = 1
     tag: float = 1.0
 
-    def terms(
-        self, request: Request, planned: list[tuple[float, Objective]], given: dict[str, list[Given]]
-    ) -> list[tuple[float, Objective]]:
+    def terms(self, request: Request, planned: Terms, given: dict[str, list[Given]]) -> Terms:
         """Tagged values instead of sorted ones; the deepest layer and nearest places as planned."""
         tagged = []
         for layer, units in list(given.items())[:-1]:
@@ -133,12 +126,7 @@ class Tagged(Variant):
 class Averaged(Variant):
     """Each image of a group is sorted alone, and sorted values are averaged, as `vital` does; of outputs."""
 
-    def terms(
-        self,
-        request: Request,
-        planned: list[tuple[float, Objective]],
-        given: dict[str, list[Given]],
-    ) -> list[tuple[float, Objective]]:
+    def terms(self, request: Request, planned: Terms, given: dict[str, list[Given]]) -> Terms:
         """Averages instead of values that were sorted together."""
         shown = []
         for layer, (name, units) in zip(self._layers(request), given.items(), strict=True):
@@ -153,12 +141,7 @@ class Averaged(Variant):
 class DeepFirst(Variant):
     """The deepest layer alone at first; the others join it one by one, all by half of the steps."""
 
-    def terms(
-        self,
-        request: Request,
-        planned: list[tuple[float, Objective]],
-        given: dict[str, list[Given]],
-    ) -> list[tuple[float, Objective]]:
+    def terms(self, request: Request, planned: Terms, given: dict[str, list[Given]]) -> Terms:
         """The planned terms, most of which count nothing at the start."""
         steps, deepest = request.steps_or(self.steps), len(given) - 1
         begins = [steps * (deepest - place) / (2 * max(deepest, 1)) for place in range(len(given))]
@@ -184,7 +167,7 @@ class Pixels(Portrait):
         """What `portrait` plans, with other pictures and another schedule."""
         steps = request.steps_or(self.steps)
 
-        def start(generators: Sequence[torch.Generator], owner: Sequence[int]) -> NormalizedPixels:  # noqa: ARG001 - one signature
+        def start(generators: Sequence[torch.Generator], _: Sequence[int]) -> NormalizedPixels:
             given = (request.size, generators, request.hooked.preprocessing, request.device)
             return BlurredPixels(*given, blur=self.blur) if self.blur else NormalizedPixels(*given)
 
